@@ -1,0 +1,34 @@
+"""simcons: is the similarity of two vision models consistent across data sets?
+
+Importing this package imports nothing heavy: every subpackage (``simcons.similarity``,
+``simcons.features``, ...) is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = (
+    "catalog",
+    "datasets",
+    "models",
+    "features",
+    "similarity",
+    "probes",
+    "consistency",
+    "figures",
+    "report",
+)
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"simcons.{name}")
+    raise AttributeError(f"module 'simcons' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBPACKAGES])

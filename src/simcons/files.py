@@ -1,0 +1,122 @@
+"""Reading and writing files: atomic, deterministic, checked.
+
+Every output of the project is written beside its final name and renamed, so that a kill or a full
+disk leaves either the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simcons.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it to ``path`` if the block succeeds.
+
+    The temporary path does not exist yet: the block may write a file or make a folder there. An
+    existing folder at ``path`` is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    part = scratch / path.name
+    try:
+        yield part
+        if part.is_dir() and path.is_dir():
+            os.replace(path, scratch / "old")
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, UTF-8, with ``\\n`` line ends."""
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, sorted and indented, so that equal values have equal bytes.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite: JSON has no such value (use None for "absent").
+    """
+    write_text(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a tidy table atomically as Parquet, without an index column."""
+    with atomic(path) as part:
+        table.to_parquet(part, index=False, engine="pyarrow", compression="zstd")
+
+
+def write_csv(path: Path, table: pd.DataFrame, *, digits: int = 6) -> None:
+    """Write a small table atomically as CSV, numbers with ``digits`` significant digits."""
+    with atomic(path) as part:
+        table.to_csv(part, index=False, float_format=f"%.{digits}g", lineterminator="\n")
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet table.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not Parquet.
+    """
+    import pandas as pd
+    import pyarrow
+
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet table ({error})") from None
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Return the SHA-256 of a JSON-able value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_lines(lines: list[str]) -> str:
+    """Return the SHA-256 of an ordered list of strings (sample keys)."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,115 @@
+"""Where everything lies. No other module builds a path inside the repository.
+
+Paths are relative to the current folder unless a root is given: stages run in the repository's
+root, as DVC does, and `dvc exp run --queue` runs them in a copy of it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SPLITS = ("train", "test")
+
+
+def folder_name(dataset_id: str) -> str:
+    """Return the folder and stage name of a data set id (``wds/vtab/cifar10`` has slashes)."""
+    return dataset_id.replace("/", "_").replace("-", "_").lower()
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The repository's folders and files.
+
+    Parameters
+    ----------
+    root
+        The repository's root; the current folder by default.
+    """
+
+    root: Path = field(default_factory=Path)
+
+    @property
+    def params(self) -> Path:
+        """The active study."""
+        return self.root / "params.yaml"
+
+    @property
+    def studies(self) -> Path:
+        """The folder of ready-made studies."""
+        return self.root / "studies"
+
+    @property
+    def data(self) -> Path:
+        """DVC outputs, never in git."""
+        return self.root / "data"
+
+    @property
+    def metrics(self) -> Path:
+        """Small results that git tracks."""
+        return self.root / "metrics"
+
+    def dataset(self, name: str) -> Path:
+        """Shards, index and manifest of a data set."""
+        return self.data / "datasets" / name
+
+    def zoo(self, model: str) -> Path:
+        """Weights of a model trained by the pipeline."""
+        return self.data / "zoo" / model
+
+    def features(self, name: str) -> Path:
+        """Features of every model on a data set."""
+        return self.data / "features" / name
+
+    def feature_file(self, name: str, model: str, split: str) -> Path:
+        """Features of one model on one split of a data set."""
+        return self.features(name) / model / f"{split}.safetensors"
+
+    def subset(self, name: str) -> Path:
+        """The training images on which similarity is measured."""
+        return self.data / "subsets" / f"{name}.json"
+
+    def similarity(self, name: str) -> Path:
+        """Similarity matrices of a data set."""
+        return self.data / "similarity" / name
+
+    def probes(self, name: str) -> Path:
+        """Linear probes of every model on a data set."""
+        return self.data / "probes" / name
+
+    @property
+    def consistency(self) -> Path:
+        """Tables of the consistency analysis."""
+        return self.data / "consistency"
+
+    @property
+    def figures(self) -> Path:
+        """Every figure, as PNG and PDF."""
+        return self.metrics / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained HTML page."""
+        return self.metrics / "report" / "index.html"
+
+    @property
+    def leftovers(self) -> Path:
+        """Where `simcons study tidy` puts outputs of data sets that the study has no more."""
+        return self.root / ".simcons" / "leftovers"
+
+    @property
+    def store(self) -> Path:
+        """The content-addressed store (``SIMCONS_STORE``, default ``.simcons/store``).
+
+        `dvc exp run --queue` and `--temp` work in a copy below ``.dvc/tmp/exps``: the copy shares
+        the store of the repository that it was made from, or its finished work would be lost.
+        """
+        chosen = os.environ.get("SIMCONS_STORE")
+        if chosen:
+            return Path(chosen).expanduser()
+        root = self.root.resolve()
+        for parent in root.parents:
+            if parent.parts[-3:] == (".dvc", "tmp", "exps"):
+                return parent.parents[2] / ".simcons" / "store"
+        return root / ".simcons" / "store"
