@@ -1,0 +1,30 @@
+"""Models and data sets as data: what the study knows about each, and lookup by id.
+
+The facts lie in ``models.yaml`` and ``datasets.yaml`` beside this module, keyed by id. Nothing here
+loads a model or an image.
+"""
+
+from simcons.catalog.specs import DatasetSpec, ModelSpec, TransformSpec, WeightsSpec
+from simcons.catalog.tables import (
+    CATEGORIES,
+    dataset_spec,
+    dataset_specs,
+    dataset_table,
+    model_spec,
+    model_specs,
+    model_table,
+)
+
+__all__ = [
+    "CATEGORIES",
+    "DatasetSpec",
+    "ModelSpec",
+    "TransformSpec",
+    "WeightsSpec",
+    "dataset_spec",
+    "dataset_specs",
+    "dataset_table",
+    "model_spec",
+    "model_specs",
+    "model_table",
+]

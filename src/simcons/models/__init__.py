@@ -1,0 +1,13 @@
+"""Models: from a catalogue entry to a function from images to features.
+
+One module per source (`timm`, `open_clip`, `pixels`, `zoo`), each with three functions:
+
+- ``transform(spec)``: how an image becomes an input, without loading weights;
+- ``identity(spec)``: JSON-able facts that decide the weights, without loading them;
+- ``build(spec)``: the module, in evaluation mode, from a batch to features (n, feature_dim).
+"""
+
+from simcons.models.extractor import Extractor, fingerprint_parts, load
+from simcons.models.transforms import Transform
+
+__all__ = ["Extractor", "Transform", "fingerprint_parts", "load"]

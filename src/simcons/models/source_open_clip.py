@@ -1,0 +1,81 @@
+"""Models of open_clip: the image tower, whose representation is the joint-space embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import open_clip
+import torch
+
+from simcons.catalog import ModelSpec, TransformSpec
+from simcons.errors import UserError, did_you_mean
+from simcons.models import weights
+
+
+def identity(spec: ModelSpec) -> dict[str, Any]:
+    """Return what decides the weights."""
+    return weights.identity(spec)
+
+
+def transform(spec: ModelSpec) -> TransformSpec:
+    """Return open_clip's evaluation transform for the architecture and its weights' tag."""
+    config = _config(spec)
+    tag = spec.weights.tag if spec.weights.kind == "hub" else None
+    cfg = (open_clip.get_pretrained_cfg(spec.name, tag) or {}) if tag else {}
+    side = config["vision_cfg"]["image_size"]
+    squash = cfg.get("resize_mode", "shortest") == "squash"
+    return TransformSpec(
+        resize=side,
+        crop=None if squash else side,
+        mode="squash" if squash else "shortest",
+        interpolation=cfg.get("interpolation", "bicubic"),
+        mean=cfg.get("mean", open_clip.OPENAI_DATASET_MEAN),
+        std=cfg.get("std", open_clip.OPENAI_DATASET_STD),
+    )
+
+
+def build(spec: ModelSpec) -> torch.nn.Module:
+    """Return the image tower alone.
+
+    Raises
+    ------
+    UserError
+        If open_clip has no such model, or its weights cannot be had.
+    """
+    _config(spec)
+    if spec.weights.kind == "hub":
+        return _from_hub(spec)
+    # The generator is global in open_clip too: see source_timm.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed or 0)
+        model = open_clip.create_model(spec.name, pretrained=None, **spec.options)
+    if spec.weights.kind != "untrained":
+        weights.load_into(model, spec)
+    return model.visual
+
+
+def _config(spec: ModelSpec) -> dict[str, Any]:
+    config = open_clip.get_model_config(spec.name)
+    if config is None:
+        raise UserError(
+            f"model '{spec.id}': open_clip has no '{spec.name}': "
+            f"{did_you_mean(spec.name, open_clip.list_models(), show=0)}"
+        )
+    return config
+
+
+def _from_hub(spec: ModelSpec) -> torch.nn.Module:
+    tags = open_clip.list_pretrained_tags_by_model(spec.name)
+    tag = spec.weights.tag or ""
+    if tag not in tags:
+        raise UserError(
+            f"model '{spec.id}': open_clip has no weights '{tag}' for '{spec.name}': "
+            f"{did_you_mean(tag, tags)}"
+        )
+    try:
+        return open_clip.create_model(spec.name, pretrained=tag, **spec.options).visual
+    except Exception as error:  # hub clients raise many kinds; the cause is in the message
+        raise UserError(
+            f"model '{spec.id}': weights '{tag}' could not be loaded from the hub "
+            f"({type(error).__name__}: {error})"
+        ) from error
