@@ -1,0 +1,166 @@
+"""Performance gap: does a difference in accuracy go with a low similarity?
+
+Per data set, |accuracy_i - accuracy_j| against the similarity of models i and j, over all pairs
+(Ciernik et al. 2025, section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from simcons.consistency.core import MIN_PAIRS, key, put, quartiles, rounded, with_measure
+from simcons.consistency.correlation import check_method, correlation_matrix
+from simcons.consistency.pairs import Floats, pair_index, stack
+from simcons.errors import UserError
+
+if TYPE_CHECKING:
+    from simcons.similarity import SimilarityMatrix
+
+_ACCURACY_COLUMNS = ("dataset", "model", "accuracy")
+
+
+def gap_pairs(
+    similarities: Mapping[str, SimilarityMatrix],
+    accuracies: pd.DataFrame,
+    *,
+    measure: str | None = None,
+) -> pd.DataFrame:
+    """Return similarity and performance gap of every model pair on every data set.
+
+    Parameters
+    ----------
+    similarities
+        A similarity matrix per data set; data sets may have different models.
+    accuracies
+        Columns ``dataset, model, accuracy``, one row per data set and model (averaged over seeds);
+        it may hold further data sets and models.
+    measure
+        If given, a column ``measure`` with this value comes first.
+
+    Returns
+    -------
+    DataFrame
+        ``[measure,] dataset, model_1, model_2, similarity, gap``; ``model_1 < model_2``, sorted.
+
+    Raises
+    ------
+    UserError
+        If an accuracy is missing, given twice, or not a finite number.
+    """
+    scores = _accuracy_table(accuracies)
+    parts = [_one_dataset(name, similarities[name], scores) for name in sorted(similarities)]
+    if not parts:
+        raise UserError("performance gap: no similarity matrices were given; give one per data set")
+    return with_measure(pd.concat(parts, ignore_index=True), measure)
+
+
+def performance_gap(
+    similarities: Mapping[str, SimilarityMatrix],
+    accuracies: pd.DataFrame,
+    methods: Sequence[str] = ("pearson", "spearman"),
+    *,
+    measure: str | None = None,
+) -> pd.DataFrame:
+    """Return, per data set, the correlation of the performance gap with the similarity.
+
+    Parameters are those of `gap_pairs`, and the correlations to compute. A model pair with a
+    large gap and a low similarity makes r negative.
+
+    Returns
+    -------
+    DataFrame
+        ``[measure,] dataset, method, r, n_pairs``; r is NaN where the gaps or the similarities do
+        not vary.
+
+    Raises
+    ------
+    UserError
+        As `gap_pairs`; also for a data set with fewer than three model pairs.
+    """
+    for method in methods:
+        check_method(method)
+    rows = []
+    for dataset, part in gap_pairs(similarities, accuracies).groupby("dataset", sort=True):
+        if len(part) < MIN_PAIRS:
+            raise UserError(
+                f"performance gap: data set {dataset!r} has {len(part)} model pair(s); "
+                f"a correlation needs at least {MIN_PAIRS}"
+            )
+        vectors = part[["similarity", "gap"]].to_numpy(dtype=np.float64).T
+        rows += [
+            (dataset, method, correlation_matrix(vectors, method)[0, 1], len(part))
+            for method in methods
+        ]
+    table = pd.DataFrame(rows, columns=["dataset", "method", "r", "n_pairs"])
+    return with_measure(table, measure)
+
+
+def summarise_gap(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the digest of `performance_gap` for ``metrics/performance_gap.json``.
+
+    Returns
+    -------
+    dict
+        ``{measure: {method: {median, q1, q3, n_datasets, n_undefined, datasets: {name: r}}}}``,
+        6 decimals, None where r is undefined.
+    """
+    data = table if "measure" in table.columns else table.assign(measure="similarity")
+    result: dict[str, Any] = {}
+    for (measure, method), part in data.groupby(["measure", "method"], sort=True):
+        each: dict[str, Any] = {}
+        for dataset, r in zip(part["dataset"], part["r"], strict=True):
+            put(each, key(dataset), rounded(r))
+        digest = {**quartiles(part["r"], "n_datasets"), "datasets": each}
+        put(result.setdefault(key(measure), {}), key(method), digest)
+    return result
+
+
+def _accuracy_table(accuracies: pd.DataFrame) -> pd.Series:
+    """Return accuracies indexed by (dataset, model), checked."""
+    missing = [c for c in _ACCURACY_COLUMNS if c not in accuracies.columns]
+    if missing:
+        raise UserError(
+            f"the accuracy table lacks the column(s) {', '.join(missing)}; "
+            f"it has {', '.join(map(str, accuracies.columns))}"
+        )
+    table = accuracies.set_index(["dataset", "model"])["accuracy"].astype(np.float64)
+    twice = table.index[table.index.duplicated()]
+    if len(twice):
+        dataset, model = twice[0]
+        raise UserError(
+            f"data set {dataset!r} has two accuracies for model {model!r}; average over seeds first"
+        )
+    return table
+
+
+def _one_dataset(name: str, matrix: SimilarityMatrix, scores: pd.Series) -> pd.DataFrame:
+    lined_up = stack({name: matrix})
+    models = np.array(lined_up.models, dtype=object)
+    accuracy = _accuracy_vector(name, lined_up.models, scores)
+    everyone = np.ones(len(models), dtype=bool)
+    pairs = pair_index(everyone, everyone)
+    return pd.DataFrame(
+        {
+            "dataset": name,
+            "model_1": models[pairs.left],
+            "model_2": models[pairs.right],
+            "similarity": lined_up.values[0, pairs.left, pairs.right],
+            "gap": np.abs(accuracy[pairs.left] - accuracy[pairs.right]),
+        }
+    )
+
+
+def _accuracy_vector(dataset: str, models: list[str], scores: pd.Series) -> Floats:
+    """Return the accuracies (m,) of ``models`` on a data set, or say which one is missing."""
+    values = scores.reindex([(dataset, model) for model in models]).to_numpy(dtype=np.float64)
+    bad = [m for m, ok in zip(models, np.isfinite(values), strict=True) if not ok]
+    if bad:
+        raise UserError(
+            f"data set {dataset!r} has no accuracy for {len(bad)} model(s): {', '.join(bad[:8])}; "
+            "rerun its probe stage"
+        )
+    return values
