@@ -74,6 +74,25 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: not valid JSON ({error})") from None
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file with plain values only.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not YAML.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+
+
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Write a tidy table atomically as Parquet, without an index column."""
     with atomic(path) as part:
