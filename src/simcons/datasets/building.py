@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simcons.datasets.builders import Item, run_builder
-from simcons.datasets.manifest import DatasetDescription, index_shards
+from simcons.datasets.manifest import DatasetDescription, write_records
 from simcons.datasets.writing import SAMPLES_PER_SHARD, write_split
 from simcons.errors import UserError
 from simcons.files import atomic, write_text
@@ -43,11 +43,13 @@ def build_dataset(
         raise UserError(f"data set '{spec.id}' cannot be built: its source is '{spec.source}'")
     built = run_builder(spec.id, options)
     total = built.n_train + built.n_test
+    rows: list[tuple[str, int, str, int]] = []
     with atomic(out) as part, progress(f"dataset {spec.id}", total, "images") as advance:
         for split, items in (("train", built.train), ("test", built.test)):
-            write_split(part / split, _counted(items, advance), samples_per_shard)
+            written = write_split(part / split, _counted(items, advance), samples_per_shard)
+            rows.extend((split, *row) for row in written)
         write_text(part / "classnames.txt", "".join(f"{name}\n" for name in built.classnames))
-        index_shards(part, spec, options)
+        write_records(part, spec, options, rows)
 
 
 def _counted(items: Iterable[Item], advance: Advance) -> Iterator[Item]:

@@ -7,7 +7,7 @@ sample in shard order, so that a subset can be drawn without opening an archive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,15 +91,33 @@ def index_shards(
     UserError
         If a shard, sample or label is damaged or missing (`simcons.datasets.iter_encoded`).
     """
+    rows = [
+        (split, sample.shard, sample.key, sample.target)
+        for split in available_splits(folder)
+        for sample in iter_encoded(folder, split)
+    ]
+    return write_records(folder, spec, options, rows)
+
+
+def write_records(
+    folder: Path,
+    spec: DatasetDescription,
+    options: Mapping[str, Any] | None,
+    rows: Sequence[tuple[str, int, str, int]],
+) -> pd.DataFrame:
+    """Write index and manifest of the shards in a folder, whose samples are known already.
+
+    Parameters
+    ----------
+    folder, spec, options
+        As for `index_shards`.
+    rows
+        (split, shard, key, target) of every sample, in shard order.
+    """
     import pandas as pd
 
     n_classes = len(read_classnames(folder))
     splits = available_splits(folder)
-    rows = [
-        (split, sample.shard, sample.key, sample.target)
-        for split in splits
-        for sample in iter_encoded(folder, split, n_classes=n_classes)
-    ]
     index = pd.DataFrame(rows, columns=INDEX_COLUMNS).astype({"shard": "int64", "target": "int64"})
     manifest = {
         "id": spec.id,

@@ -28,7 +28,7 @@ class ShardWriter:
     ----------
     folder
         The split's folder, made if it is missing. It is for the caller to write a data set in a
-        temporary folder and rename it (`write_splits`).
+        temporary folder and rename it (`simcons.datasets.build_dataset`).
     samples_per_shard
         A new shard is begun after so many samples.
     """
@@ -36,7 +36,7 @@ class ShardWriter:
     def __init__(self, folder: Path, samples_per_shard: int = SAMPLES_PER_SHARD) -> None:
         self.folder = folder
         self.samples_per_shard = samples_per_shard
-        self.n_samples = 0
+        self.rows: list[tuple[int, str, int]] = []  # (shard, key, target) of every sample written
         self._keys: set[str] = set()
         self._archive: tarfile.TarFile | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ class ShardWriter:
     @property
     def n_shards(self) -> int:
         """The number of shards begun so far."""
-        return -(-self.n_samples // self.samples_per_shard)
+        return -(-len(self.rows) // self.samples_per_shard)
 
     def write(self, key: str, image: Image.Image, target: int) -> None:
         """Add a sample: ``KEY.png`` and ``KEY.cls``.
@@ -61,12 +61,13 @@ class ShardWriter:
             raise UserError(f"{self.folder}: key '{key}' comes twice")
         if target < 0:
             raise UserError(f"{self.folder}: key '{key}' has the negative label {target}")
-        if self.n_samples % self.samples_per_shard == 0:
-            self._begin_shard(self.n_shards)
+        shard, place = divmod(len(self.rows), self.samples_per_shard)
+        if place == 0:
+            self._begin_shard(shard)
         self._keys.add(key)
+        self.rows.append((shard, key, target))
         self._add(f"{key}.png", encode_png(image))
         self._add(f"{key}.cls", str(target).encode())
-        self.n_samples += 1
 
     def close(self) -> None:
         """End the last shard and write ``nshards.txt``."""
@@ -116,9 +117,9 @@ def write_split(
     folder: Path,
     samples: Iterable[tuple[str, Image.Image, int]],
     samples_per_shard: int = SAMPLES_PER_SHARD,
-) -> int:
-    """Write the samples (key, image, label) of one split; return how many there were."""
+) -> list[tuple[int, str, int]]:
+    """Write the samples (key, image, label) of one split; return (shard, key, label) of each."""
     with ShardWriter(folder, samples_per_shard) as writer:
         for key, image, target in samples:
             writer.write(key, image, target)
-    return writer.n_samples
+    return writer.rows

@@ -88,7 +88,7 @@ def _warp(ink: Image.Image, size: int, matrix: Array, centre: Array) -> Array:
         (fine, fine),
         Image.Transform.AFFINE,
         tuple(float(value) for value in coefficients),
-        resample=Image.Resampling.BICUBIC,
+        resample=Image.Resampling.BILINEAR,
     )
     return np.asarray(mapped.reduce(_SUPERSAMPLE), dtype=np.float64) / 255.0
 
