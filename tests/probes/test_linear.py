@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from simcons.errors import UserError
-from simcons.probes import Protocol, fit_linear_probe
+from simcons.probes import Protocol, WeightDecays, fit_linear_probe
 
-FAST = Protocol(epochs=5, batch_size=64)
+FAST = Protocol(epochs=5, batch_size=64, weight_decays=WeightDecays(count=10))
 
 
 def test_separable_classes_are_learned(make_data) -> None:

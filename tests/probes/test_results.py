@@ -9,9 +9,18 @@ import pytest
 from safetensors import safe_open
 
 from simcons.errors import UserError
-from simcons.probes import Protocol, collect, fit_linear_probe, load_probe, save_probe, write_probes
+from simcons.probes import (
+    Protocol,
+    WeightDecays,
+    collect,
+    fit_linear_probe,
+    load_probe,
+    load_row,
+    save_probe,
+    write_probes,
+)
 
-FAST = Protocol(epochs=1)
+FAST = Protocol(epochs=1, learning_rates=(0.1, 0.01), weight_decays=WeightDecays(count=10))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -26,6 +35,7 @@ def test_save_and_load_are_inverse(make_data, tmp_path: Path, n_classes: int) ->
     for name in ("classes", "logits", "targets", "weight", "bias"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(result, name))
     pd.testing.assert_frame_equal(collect([loaded]), collect([result]))
+    pd.testing.assert_frame_equal(collect([load_row(tmp_path / "p")]), collect([result]))
     assert loaded.trials == result.trials
     assert loaded.protocol == result.protocol
     assert loaded.unseen_classes == result.unseen_classes
@@ -70,19 +80,23 @@ def test_collect_refuses_nothing_and_doubles(make_data) -> None:
         collect([result, result])
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "key", "list"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "key", "row"])
 def test_a_damaged_probe_is_refused_by_name(make_data, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "p"
     save_probe(fit_linear_probe(*make_data(), FAST, 0, model="m"), folder)
     file, header = folder / "logits.safetensors", folder / "probe.json"
-    if damage == "missing":
+    if damage == "row":
+        header.write_text("[]")
+        with pytest.raises(UserError, match=r"p: not a readable probe"):
+            load_row(folder)
+    elif damage == "missing":
         file.unlink()
     elif damage == "cut":
         file.write_bytes(file.read_bytes()[:50])
     elif damage == "key":
-        header.write_text(json.dumps({**json.loads(header.read_text()), "extra": 1}))
-    else:
-        header.write_text("[]")
+        content = json.loads(header.read_text())
+        content["row"]["extra"] = 1
+        header.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"p: not a readable probe"):
         load_probe(folder)
 

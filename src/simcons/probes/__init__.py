@@ -15,6 +15,7 @@ from simcons.probes.results import (
     Trial,
     collect,
     load_probe,
+    load_row,
     save_probe,
     write_probes,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "collect",
     "fit_linear_probe",
     "load_probe",
+    "load_row",
     "save_probe",
     "write_probes",
 ]

@@ -106,21 +106,25 @@ class ProbeResult:
 
     def row(self) -> dict[str, Any]:
         """Return the row of the results table: every scalar, and counts of the rest."""
-        scalars = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.name not in _NOT_IN_ROW
-        }
-        return {
-            **scalars,
+        counts = {
             "n_classes": len(self.classes),
             "n_unseen_classes": len(self.unseen_classes),
             "n_trials": len(self.trials),
         }
+        return {
+            name: counts[name] if name in counts else getattr(self, name) for name in row_columns()
+        }
 
 
 _ARRAYS = ("classes", "logits", "targets", "weight", "bias")
+_COUNTS = ("n_classes", "n_unseen_classes", "n_trials")  # in a row, not fields
 _NOT_IN_ROW = (*_ARRAYS, "unseen_classes", "trials", "protocol")
+
+
+def row_columns() -> list[str]:
+    """Return the columns of the results table, in order."""
+    names = [f.name for f in dataclasses.fields(ProbeResult)]
+    return [*(n for n in names if n not in _NOT_IN_ROW), *_COUNTS]
 
 
 def make_result(
@@ -220,11 +224,12 @@ def _save_arrays(path: Path, result: ProbeResult, names: tuple[str, ...]) -> Non
 
 def _header(result: ProbeResult) -> dict[str, Any]:
     """Return everything but the arrays, JSON-able; NaN is None."""
-    fields = [f.name for f in dataclasses.fields(result) if f.name not in _ARRAYS]
-    values = {name: getattr(result, name) for name in fields}
-    values["unseen_classes"] = list(result.unseen_classes)
-    values["trials"] = [[_none(v) for v in trial] for trial in result.trials]
-    return {k: _none(v) for k, v in values.items()}
+    return {
+        "row": {name: _none(value) for name, value in result.row().items()},
+        "unseen_classes": list(result.unseen_classes),
+        "trials": [[_none(v) for v in trial] for trial in result.trials],
+        "protocol": dict(result.protocol),
+    }
 
 
 def _none(value: Any) -> Any:
@@ -250,18 +255,45 @@ def load_probe(folder: Path) -> ProbeResult:
     try:
         arrays: dict[str, Any] = load_file(folder / LOGITS_FILE)
         arrays |= load_file(folder / WEIGHTS_FILE)
-        trials = tuple(Trial(*map(_nan, t)) for t in header.pop("trials"))
-        unseen = tuple(header.pop("unseen_classes"))
-        values = {k: _nan(v) if k == "top5" else v for k, v in header.items()}
-        return ProbeResult(**values, **arrays, trials=trials, unseen_classes=unseen)
-    except (SafetensorError, OSError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{folder}: not a readable probe ({error}); delete it and run `dvc repro` again"
-        ) from None
+        return ProbeResult(
+            **{k: _nan(v) for k, v in header["row"].items() if k not in _COUNTS},
+            **arrays,
+            unseen_classes=tuple(header["unseen_classes"]),
+            trials=tuple(Trial(*map(_nan, t)) for t in header["trials"]),
+            protocol=header["protocol"],
+        )
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise _unreadable(folder, error) from None
 
 
-def collect(results: Iterable[ProbeResult]) -> pd.DataFrame:
+def load_row(folder: Path) -> dict[str, Any]:
+    """Read a probe's row of the results table, without its arrays (logits can be large).
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not a probe.
+    """
+    header = read_json(folder / PROBE_FILE)
+    try:
+        return {name: _nan(header["row"][name]) for name in row_columns()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(folder: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{folder}: not a readable probe ({error}); delete it and run `dvc repro` again"
+    )
+
+
+def collect(results: Iterable[ProbeResult | Mapping[str, Any]]) -> pd.DataFrame:
     """Return the tidy table of probes: a row per model and seed, sorted.
+
+    Parameters
+    ----------
+    results
+        Probes, or their rows (`ProbeResult.row`, `load_row`).
 
     Raises
     ------
@@ -270,10 +302,10 @@ def collect(results: Iterable[ProbeResult]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = pd.DataFrame([r.row() for r in results])
-    if table.empty:
+    rows = [r.row() if isinstance(r, ProbeResult) else r for r in results]
+    if not rows:
         raise UserError("no probe results to collect")
-    table = table.sort_values(["model", "seed"], ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(["model", "seed"], ignore_index=True)
     twice = table[table.duplicated(["model", "seed"])]
     if len(twice):
         raise UserError(
