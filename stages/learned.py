@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from simcons import stage
 from simcons.paths import Paths
 
@@ -12,7 +10,7 @@ def main() -> None:
     """Write metrics/zoo.json."""
     study = stage.start()
     from simcons.files import write_json
-    from simcons.models.zoo import learned, learned_summary
+    from simcons.models.zoo.learned import learned, learned_summary
     from simcons.results import read_probes
 
     paths = Paths()
@@ -23,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run(lambda: typer.run(main))
+    stage.script(main)
