@@ -40,6 +40,9 @@ class Prepared:
         (n,) float64 means over dimensions of the rows of y / scale.
     spread
         (n,) float64 norms of the rows of y / scale less their own means; 0 for a constant row.
+    twin
+        (n,) int64, equal for equal rows of x, or None where all rows differ: float32 products
+        cannot tell a distance of 0 from a small one.
     """
 
     x: Array
@@ -48,6 +51,7 @@ class Prepared:
     norm: Array
     mean: Array
     spread: Array
+    twin: Array | None
 
 
 def check_features(features: Mapping[str, Any]) -> dict[str, Array]:
@@ -127,7 +131,24 @@ def prepare(name: str, source: Array, order: Array, *, normalize: bool) -> Prepa
             f"model '{name}' is constant: its features are the same for all {n} images "
             f"{'after L2 normalisation ' if normalize else ''}(HSIC 0, similarity undefined)"
         )
-    return Prepared(x, scale, square, norm, row_mean, spread)
+    return Prepared(x, scale, square, norm, row_mean, spread, find_twins(x))
+
+
+def find_twins(x: Array) -> Array | None:
+    """Return (n,) numbers that are equal for equal rows of x (n, d), None if all rows differ.
+
+    Rows are compared by a 64-bit hash, the sum of their float32 words times fixed odd factors.
+    """
+    factors = np.random.default_rng(0).integers(0, 2**63, size=x.shape[1], dtype=np.uint64)
+    factors = 2 * factors + 1
+    hashes = np.concatenate(
+        [
+            (x[s : s + CHUNK_ROWS].view(np.uint32) * factors).sum(axis=1)
+            for s in range(0, len(x), CHUNK_ROWS)
+        ]
+    )
+    values, index = np.unique(hashes, return_inverse=True)
+    return index if len(values) < len(x) else None
 
 
 def _moments(name: str, source: Array, order: Array, normalize: bool) -> tuple[Array, float]:
