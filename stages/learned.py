@@ -15,6 +15,7 @@ def main() -> None:
 
     paths = Paths()
     zoo = study.model_table().loc[sorted(study.zoo)]
+    zoo = zoo.assign(objective=[study.zoo_spec(name).objective for name in zoo.index])
     held_out, margin = study.held_out(), study.zoo_learned.margin
     table = learned(read_probes(study, paths), zoo, held_out, margin)
     write_json(paths.metrics / "zoo.json", learned_summary(table, held_out, margin))
