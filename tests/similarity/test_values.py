@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from simcons.similarity import MEASURES, compute_similarity, lookup
+from simcons.similarity import MEASURES, compute, compute_similarity, lookup
 from simcons.similarity.measures import INVARIANCES
 from simcons.similarity.ranks import rank_in_place
 
@@ -39,6 +39,13 @@ def test_the_list_covers_the_registry():
     assert {lookup(name).measure.pattern for name in NAMES} == set(MEASURES)
 
 
+@pytest.fixture
+def float32(monkeypatch):
+    """Tiles in float32, as for many images."""
+    monkeypatch.setattr(compute, "EXACT_IMAGES", 0)
+
+
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("cosine", [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999])
 def test_equal_to_plain_float64_at_every_mean_cosine(cosine):
     features = data.models(n=211, dims=(40, 64, 33), cosine=cosine, noise=0.2)
@@ -58,9 +65,8 @@ def test_any_number_of_images_and_blocks_gives_the_same_values(n, n_blocks):
         assert np.abs(result[name].values - expected).max() < 1e-5, name
 
 
+@pytest.mark.usefixtures("float32")
 def test_small_tiles_within_blocks_change_nothing(monkeypatch):
-    from simcons.similarity import compute
-
     features = data.models(n=63, cosine=0.5)
     whole = compute_similarity(features, NAMES, n_blocks=3)
     monkeypatch.setattr(compute, "tile_edge", lambda *_: 10)
@@ -109,6 +115,7 @@ def test_hand_computed_four_images():
     assert one("rsa_euclidean_spearman", x, y) == pytest.approx(-0.5, abs=1e-6)
 
 
+@pytest.mark.usefixtures("float32")
 def test_independent_wide_data_is_near_one_biased_and_near_zero_unbiased():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 64, 4096))
@@ -135,6 +142,7 @@ def transformed(invariance, x, rng):
     }[invariance]()
 
 
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("invariance", INVARIANCES)
 def test_invariances_hold_where_declared_and_only_there(name, invariance):
@@ -189,6 +197,7 @@ def test_a_measure_does_not_depend_on_its_company():
         assert np.abs(alone[name].values - together[name].values).max() < 1e-7, name
 
 
+@pytest.mark.usefixtures("float32")
 def test_huge_and_tiny_features_are_right():
     features = data.models(n=40, cosine=0.2, dtype=np.float64)
     scaled = {k: v * s for (k, v), s in zip(features.items(), [1e30, 1e-30, 1.0], strict=True)}
@@ -199,6 +208,7 @@ def test_huge_and_tiny_features_are_right():
             assert np.abs(a - b).max() < 1e-5
 
 
+@pytest.mark.usefixtures("float32")
 def test_duplicated_images_and_rows_of_zeros_are_right():
     features = data.models(n=40, cosine=0.2)
     for x in features.values():
@@ -212,6 +222,7 @@ def test_duplicated_images_and_rows_of_zeros_are_right():
         assert np.abs(value - reference.matrix(name, features)).max() < allowed, name
 
 
+@pytest.mark.usefixtures("float32")
 def test_spearman_averages_ties():
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 3, size=(2, 30, 2)).astype(float)  # small integers: exact, many ties
@@ -238,6 +249,7 @@ def test_values_equal_up_to_rounding_are_ties_unless_all_values_are_close():
     assert torch.allclose(row * 1000 + 500.5, torch.arange(1, 1001.0), atol=1e-3)
 
 
+@pytest.mark.usefixtures("float32")
 def test_a_very_wide_bandwidth_becomes_linear():
     features = data.models(n=60, cosine=0.5)
     result = compute_similarity(features, ["cka_linear", "cka_rbf_1000"])

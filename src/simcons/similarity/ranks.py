@@ -20,14 +20,14 @@ NARROW = 4  # a run of ties is at most so many times the rounding wide
 
 
 def rank_in_place(values: torch.Tensor, rounding: float) -> None:
-    """Replace a float32 vector by its ranks, ties averaged, mapped to (-1/2, 1/2).
+    """Replace a vector by its ranks, ties averaged, mapped to (-1/2, 1/2).
 
     Rank r of 1..N becomes (r - (N + 1) / 2) / N.
 
     Parameters
     ----------
     values
-        (N,) float32.
+        (N,) floats.
     rounding
         Values that are closer than this may be equal but for rounding. A run of such neighbours
         counts as a tie if the whole run is narrow: in discrete data all runs are, in continuous
@@ -44,7 +44,7 @@ def rank_in_place(values: torch.Tensor, rounding: float) -> None:
     first = _starts(new[1:] | (wide[1:] & (torch.diff(ordered) > 0)))
     lengths = torch.diff(first, append=torch.tensor([n]))
     middle = first.double() + (lengths.double() + 1) / 2
-    scaled = ((middle - (n + 1) / 2) / n).float()
+    scaled = ((middle - (n + 1) / 2) / n).to(values.dtype)
     values[index] = torch.repeat_interleave(scaled, lengths)
 
 

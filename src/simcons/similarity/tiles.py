@@ -183,9 +183,9 @@ def make_tile_maker(kernel: Kernel, model: Prepared, device: torch.device) -> Ti
     Constant rows have no correlation with anything (rows of zeros no cosine): their distance to
     every other row is set to 1.
     """
-    if kernel.kind == "linear":
-        return _tile_maker(kernel, model, 0.0, device, torch.float32)
-    return _tile_maker(kernel, model, _mean(kernel, model), device, torch.float32)
+    dtype = torch.float64 if model.x.dtype == np.float64 else torch.float32
+    shift = 0.0 if kernel.kind == "linear" else _mean(kernel, model)
+    return _tile_maker(kernel, model, shift, device, dtype)
 
 
 def _mean(kernel: Kernel, model: Prepared) -> float:
