@@ -78,10 +78,10 @@ def test_chunks_give_the_same_result(make_data) -> None:
     data = make_data(n=200, d=40)
     whole = Protocol(epochs=2)
     inputs, n_classes = 41, 4
-    each = 4 * n_classes * (5 * inputs + 3 * 400)
-    fixed = 4 * inputs * (400 + 400)
+    each = 4 * n_classes * (5 * inputs + 3 * 480)
+    fixed = 4 * inputs * (480 + 480)
     tight = dataclasses.replace(whole, memory_gb=(fixed + 2.5 * each) / 1e9)
-    assert batched.settings_per_chunk(n_classes, inputs, 400, tight) == 2
+    assert batched.settings_per_chunk(n_classes, inputs, 480, tight) == 2
     one, two = (fit_linear_probe(*data, p, 0) for p in (whole, tight))
     assert (one.learning_rate, one.weight_decay) == (two.learning_rate, two.weight_decay)
     np.testing.assert_allclose(one.logits, two.logits, atol=1e-4)

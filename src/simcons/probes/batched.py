@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from simcons.errors import UserError
+from simcons.probes import sweep
+from simcons.probes.problem import Images, Problem, Solution, linear_solution
 from simcons.probes.protocol import Protocol
 from simcons.probes.splits import STREAM_INIT, STREAM_SHUFFLE, stream
 
@@ -27,28 +28,30 @@ BYTES_PER_GB = 1e9
 Setting = tuple[float, float]  # learning rate, penalty
 
 
-@dataclass(frozen=True)
-class Images:
-    """Inputs of a linear classifier.
+def solve(problem: Problem, protocol: Protocol, seed: int) -> Solution:
+    """Choose learning rate and penalty on validation images and refit on all (solver ``adamw``)."""
+    n_classes = problem.n_classes
+    # The images of train are in memory twice: all of them, and split.
+    n_images = 2 * len(problem.train) + len(problem.test)
+    n_inputs = problem.test.shape[1]
+    chunk = settings_per_chunk(n_classes, n_inputs, n_images, protocol)
 
-    Parameters
-    ----------
-    inputs
-        (n, d + 1) float32; the last column is 1, so that biases are weights of it.
-    labels
-        (n,) int64 class indices.
-    """
+    def score(settings: Sequence[Setting]) -> tuple[list[float], list[float]]:
+        accuracies: list[float] = []
+        losses: list[float] = []
+        for first in range(0, len(settings), chunk):
+            some = settings[first : first + chunk]
+            weights = train(problem.fit, n_classes, some, protocol, seed)
+            accuracy, loss = evaluate(weights, problem.validation, protocol.batch_size)
+            accuracies += accuracy.tolist()
+            losses += loss.tolist()
+        return accuracies, losses
 
-    inputs: Tensor
-    labels: Tensor
-
-    def rows(self, rows: np.ndarray) -> Images:
-        """Return some images."""
-        index = torch.from_numpy(rows).to(self.labels.device)
-        return Images(self.inputs[index], self.labels[index])
-
-    def __len__(self) -> int:
-        return len(self.labels)
+    trials = sweep.search(score, protocol.learning_rates, protocol.weight_decays.values())
+    chosen = sweep.best(trials)
+    setting = (chosen.learning_rate, chosen.penalty)
+    weights = train(problem.train, n_classes, [setting], protocol, seed)[0]
+    return linear_solution(problem, trials, chosen, weights)
 
 
 def initial_weights(n_classes: int, n_inputs: int, seed: int) -> Tensor:
