@@ -14,13 +14,29 @@ from typing import Any
 
 from simcons.files import sha256_json
 
-NUMERICS_VERSION: dict[str, int] = {"features": 1, "probes": 1, "zoo": 1}
+NUMERICS_VERSION: dict[str, int] = {"features": 1, "probes": 1}
 
 # Modules (below src/simcons) whose code decides the values of each kind of result.
 DECIDING_MODULES: dict[str, tuple[str, ...]] = {
-    "features": ("features/extract.py", "models", "datasets/shards.py"),
-    "probes": ("probes",),
-    "zoo": ("zoo",),
+    "features": (
+        "datasets/shards.py",
+        "features/extract.py",
+        "models/extractor.py",
+        "models/source_open_clip.py",
+        "models/source_pixels.py",
+        "models/source_timm.py",
+        "models/transforms.py",
+        "models/weights.py",
+    ),
+    "probes": (
+        "probes/batched.py",
+        "probes/linear.py",
+        "probes/metrics.py",
+        "probes/protocol.py",
+        "probes/results.py",
+        "probes/splits.py",
+        "probes/sweep.py",
+    ),
 }
 
 

@@ -94,7 +94,9 @@ def extract(
     for split in splits:
         rows = index[index["split"] == split]
         jobs = [
-            _Job(model, split, feature_parts(spec, digest, split), f"{dataset.name}/{model}/{split}")
+            _Job(
+                model, split, feature_parts(spec, digest, split), f"{dataset.name}/{model}/{split}"
+            )
             for model, spec in sorted(specs.items())
         ]
         missing = [job for job in jobs if store.get("features", job.parts) is None]
@@ -115,7 +117,7 @@ def _compute(
     store: Store,
 ) -> None:
     """Run the missing models over the shards of one split, then join each model's shards."""
-    shard_numbers = sorted(rows["shard"].unique())
+    shard_numbers = sorted(rows["shard"].unique().tolist())
     todo = {
         shard: [j for j in jobs if store.get("features", j.shard_parts(shard)) is None]
         for shard in shard_numbers
@@ -132,7 +134,12 @@ def _compute(
                 continue
             chosen = {model: extractors[model] for model in missing}
             for model, file in _extract_shard(dataset, split, shard, chosen, advance).items():
-                _put(store, missing[model].shard_parts(shard), f"{missing[model].label}/{shard}", file)
+                _put(
+                    store,
+                    missing[model].shard_parts(shard),
+                    f"{missing[model].label}/{shard}",
+                    file,
+                )
     for job in jobs:
         _join(job, shard_numbers, store, specs[job.model])
 

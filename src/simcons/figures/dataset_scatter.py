@@ -81,7 +81,7 @@ def draw(
     n_panels = max(len(chosen), 1)
     width = min(style.FULL_WIDTH, 2.6 * n_panels + 0.4)
     figure = style.new_figure(
-        width, width / n_panels + 0.135 * n_entries + 0.1, style.wrap_title(title, width)
+        width, width / n_panels + 0.145 * n_entries + 0.15, style.wrap_title(title, width)
     )
     axes = layout.panel_grid(figure, n_panels, n_panels)
     if not chosen:
