@@ -17,7 +17,11 @@ def main(dataset: str) -> None:
     study.dataset_spec(dataset)
     paths = Paths()
     extract(
-        paths.dataset(dataset), study.model_specs(), Store(paths.store), paths.features(dataset)
+        paths.dataset(dataset),
+        study.model_specs(),
+        Store(paths.store),
+        paths.features(dataset),
+        threads=study.numerics.threads,
     )
 
 

@@ -20,7 +20,14 @@ def main(dataset: str) -> None:
         model: {split: paths.feature_file(dataset, model, split) for split in ("train", "test")}
         for model in study.model_specs()
     }
-    run_probes(dataset, files, study.probe, Store(paths.store), paths.probes(dataset))
+    run_probes(
+        dataset,
+        files,
+        study.probe,
+        Store(paths.store),
+        paths.probes(dataset),
+        threads=study.numerics.threads,
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from simcons.catalog import model_spec
 from simcons.datasets import index_shards, iter_samples, write_split
 from simcons.errors import UserError
 from simcons.features import FeatureFile, extract, read_aligned
-from simcons.features import extract as extract_function
 from simcons.models import load
 from simcons.store import Store
 
@@ -130,7 +129,7 @@ def test_files_of_other_images_are_refused_by_name(tmp_path, keys, difference):
 
 
 def test_rows_are_the_models_output_in_the_order_of_the_shards(dataset, tmp_path):
-    extract(dataset, SPECS, Store(tmp_path / "store"), tmp_path / "out")
+    extract(dataset, SPECS, Store(tmp_path / "store"), tmp_path / "out", threads=2)
     extractor = load(SPEC)
     for split in ("train", "test"):
         file = FeatureFile.read(tmp_path / "out" / SPEC.id / f"{split}.safetensors")
@@ -144,31 +143,31 @@ def test_rows_are_the_models_output_in_the_order_of_the_shards(dataset, tmp_path
 
 
 def test_a_model_added_later_has_the_same_bytes_as_from_nothing(dataset, tmp_path):
-    extract(dataset, SPECS, Store(tmp_path / "s1"), tmp_path / "all")
+    extract(dataset, SPECS, Store(tmp_path / "s1"), tmp_path / "all", threads=2)
     store = Store(tmp_path / "s2")
-    extract(dataset, {"pixels": SPECS["pixels"]}, store, tmp_path / "first")
+    extract(dataset, {"pixels": SPECS["pixels"]}, store, tmp_path / "first", threads=2)
     before = {e.fingerprint for e in store.entries()}
-    extract(dataset, SPECS, store, tmp_path / "later")
+    extract(dataset, SPECS, store, tmp_path / "later", threads=2)
     assert before < {e.fingerprint for e in store.entries()}
     assert digest(tmp_path / "later") == digest(tmp_path / "all")
 
 
 def test_a_finished_model_is_not_run_again(dataset, tmp_path, monkeypatch):
     store = Store(tmp_path / "store")
-    extract(dataset, SPECS, store, tmp_path / "first")
+    extract(dataset, SPECS, store, tmp_path / "first", threads=2)
 
     def refuse(spec):
         raise AssertionError(f"{spec.id} was loaded again")
 
-    monkeypatch.setattr("simcons.features.extract.load", refuse)
-    extract(dataset, SPECS, store, tmp_path / "again")
+    monkeypatch.setattr("simcons.features.extraction.load", refuse)
+    extract(dataset, SPECS, store, tmp_path / "again", threads=2)
     assert digest(tmp_path / "again") == digest(tmp_path / "first")
 
 
 def test_an_interrupted_extraction_resumes_after_the_last_shard(dataset, tmp_path, monkeypatch):
-    import simcons.features.extract as module
+    from simcons.features import extraction as module
 
-    extract(dataset, SPECS, Store(tmp_path / "s1"), tmp_path / "whole")
+    extract(dataset, SPECS, Store(tmp_path / "s1"), tmp_path / "whole", threads=2)
     store = Store(tmp_path / "s2")
     real, seen = module.iter_samples, []
 
@@ -180,9 +179,9 @@ def test_an_interrupted_extraction_resumes_after_the_last_shard(dataset, tmp_pat
 
     monkeypatch.setattr(module, "iter_samples", fail_at_second_shard)
     with pytest.raises(KeyboardInterrupt):
-        extract_function(dataset, SPECS, store, tmp_path / "out")
+        extract(dataset, SPECS, store, tmp_path / "out", threads=2)
     assert not (tmp_path / "out").exists()
-    extract_function(dataset, SPECS, store, tmp_path / "out")
+    extract(dataset, SPECS, store, tmp_path / "out", threads=2)
     assert seen.count(("train", 0)) == 1  # kept from the interrupted run
     assert digest(tmp_path / "out") == digest(tmp_path / "whole")
     # Shards are dropped once they are joined: two models, two splits are left.
@@ -192,8 +191,8 @@ def test_an_interrupted_extraction_resumes_after_the_last_shard(dataset, tmp_pat
 def test_another_data_set_is_not_taken_for_the_same(dataset, tmp_path):
     other = make_dataset(tmp_path / "tiny", n_train=12)
     store = Store(tmp_path / "store")
-    extract(dataset, SPECS, store, tmp_path / "a")
-    extract(other, SPECS, store, tmp_path / "b")
+    extract(dataset, SPECS, store, tmp_path / "a", threads=2)
+    extract(other, SPECS, store, tmp_path / "b", threads=2)
     a = FeatureFile.read(tmp_path / "a" / "pixels" / "train.safetensors")
     b = FeatureFile.read(tmp_path / "b" / "pixels" / "train.safetensors")
     assert (len(a.keys), len(b.keys)) == (13, 12)
@@ -204,5 +203,5 @@ def test_a_damaged_shard_stops_the_extraction_by_name(tmp_path):
     shard = folder / "train" / "1.tar"
     shard.write_bytes(shard.read_bytes()[:700])
     with pytest.raises(UserError, match=r"1\.tar"):
-        extract(folder, SPECS, Store(tmp_path / "store"), tmp_path / "out")
+        extract(folder, SPECS, Store(tmp_path / "store"), tmp_path / "out", threads=2)
     assert not (tmp_path / "out").exists()

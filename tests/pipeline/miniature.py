@@ -23,6 +23,11 @@ PARAMS: dict[str, Any] = {
         "textures": {"options": {"train_per_class": 4, "test_per_class": 1}},
     },
     "models": ["pixels", "untrained_mobilenetv3_small", "untrained_vit_tiny"],
+    "zoo": {
+        "control": {"objective": "untrained", "architecture": "conv_small", "seed": 0},
+        "trained": {"objective": "supervised", "architecture": "conv_small", "seed": 0},
+    },
+    "zoo_training": {"training_sets": ["shapes"], "epochs": 2, "batch_size": 16},
     "subset": {"max_samples": 40, "seed": 0},
     "similarity": {
         "measures": ["cka_linear", "rsa_correlation_spearman"],
@@ -81,9 +86,15 @@ class Clone:
             YAML(typ="safe").dump(values, file)
 
     def lock_hashes(self) -> dict[str, str]:
-        """Hash of every output in dvc.lock, by path."""
+        """Hash of every output in dvc.lock, by path; not of data sets that the study has no more."""
         lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text())
-        outs = [out for stage in lock["stages"].values() for out in stage.get("outs", [])]
+        names = self.params["datasets"]
+        outs = [
+            out
+            for stage, entry in lock["stages"].items()
+            for out in entry.get("outs", [])
+            if "@" not in stage or stage.startswith("zoo@") or stage.split("@")[1] in names
+        ]
         return {out["path"]: out["md5"] for out in outs}
 
     def file_hashes(self, folder: str) -> dict[str, str]:

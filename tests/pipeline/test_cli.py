@@ -33,16 +33,16 @@ def test_study_list_and_show(cli):
     assert "demo" in cli("study", "list")
     assert "* params.yaml (changed by hand)" in cli("study", "list")
     shown = cli("study", "show")
-    assert "study miniature: 2 data sets, 3 models, 3 model pairs, 1 data set pairs" in shown
+    assert "study miniature: 2 data sets, 5 models, 10 model pairs, 1 data set pairs" in shown
     assert "untrained_vit_tiny" in shown
     assert "8 data sets" in cli("study", "show", "studies/demo.yaml")
 
 
 def test_study_check_and_status(cli):
-    assert "14 stages, none differs" in cli("study", "check")
+    assert "17 stages, none differs" in cli("study", "check")
     status = cli("status")
-    assert "14 done, 0 stale, 0 missing" in status
-    assert "features textures: 3 of 3 models" in status
+    assert "17 done, 0 stale, 0 missing" in status
+    assert "features textures: 5 of 5 models" in status
 
 
 def test_status_names_what_is_missing_and_stale(study, cli, monkeypatch):
@@ -50,7 +50,7 @@ def test_status_names_what_is_missing_and_stale(study, cli, monkeypatch):
     (study.root / "data/features/shapes/pixels/test.safetensors").unlink()
     (study.root / "data/subsets/shapes.json").unlink()
     status = cli("status")
-    assert "features shapes: 2 of 3 models; missing: pixels" in status
+    assert "features shapes: 4 of 5 models; missing: pixels" in status
     line = next(line for line in status.splitlines() if line.lstrip().startswith("subset@shapes"))
     assert "missing" in line
     line = next(line for line in status.splitlines() if line.lstrip().startswith("features@shapes"))
@@ -72,15 +72,17 @@ def test_study_use_and_tidy(study, cli, monkeypatch):
 def test_store_list_and_prune_keep_what_the_study_uses(study, cli, monkeypatch):
     monkeypatch.chdir(study.root)
     assert "shapes/pixels/train" in cli("store", "list")
-    assert "18 entries" in cli("store", "list")  # 2 data sets x 3 models x (2 splits + 1 probe)
+    assert "32 entries" in cli(
+        "store", "list"
+    )  # 2 data sets x 5 models x 3 (splits, probe) + 2 zoo
     assert cli("store", "prune").startswith("0 entries")
     values = study.params
     values["models"].remove("pixels")
     study.params = values
     assert "would remove features shapes/pixels/test" in cli("store", "prune", "--dry-run")
     assert "6 entries" in cli("store", "prune")
-    assert "12 entries" in cli("store", "list")
-    assert "12 entries" in cli("store", "prune", "--all")
+    assert "26 entries" in cli("store", "list")
+    assert "26 entries" in cli("store", "prune", "--all")
     assert "0 entries" in cli("store", "list")
 
 

@@ -11,7 +11,7 @@ import networkx
 import pytest
 from miniature import PARAMS, ROOT, Clone, environment, make_clone
 
-N_STAGES = 5 * len(PARAMS["datasets"]) + 4
+N_STAGES = 5 * len(PARAMS["datasets"]) + len(PARAMS["zoo"]) + 5
 
 
 def reran(done: subprocess.CompletedProcess[str]) -> set[str]:
@@ -37,7 +37,7 @@ def test_every_stage_is_done_and_status_says_so(finished):
     assert len(finished.lock_hashes()) >= N_STAGES
     status = finished.run("simcons", "status")
     assert f"{N_STAGES} done, 0 stale, 0 missing" in status.stdout
-    assert "features shapes: 3 of 3 models" in status.stdout
+    assert "features shapes: 5 of 5 models" in status.stdout
     assert "up to date" in finished.dvc("status").stdout
     assert (finished.root / "metrics/report/index.html").stat().st_size > 10_000
     assert finished.run("git", "status", "--porcelain").stdout == ""
@@ -56,7 +56,8 @@ def test_with_nothing_changed_nothing_runs(study):
 
 def test_the_probe_grid_does_not_touch_features(study):
     done = study.dvc("exp", "run", "-S", "probe.epochs=3")
-    assert reran(done) == {"probe@shapes", "probe@textures", "performance_gap", "figures", "report"}
+    probes = {"probe@shapes", "probe@textures"}
+    assert reran(done) == probes | {"performance_gap", "learned", "figures", "report"}
     assert "probe.epochs" in study.dvc("exp", "show", "--csv").stdout
 
 
@@ -75,6 +76,16 @@ def test_a_model_removed_and_added_again(study):
     study.params = PARAMS
     study.dvc("repro")
     assert study.lock_hashes() == before
+
+
+def test_a_changed_zoo_model_is_trained_again_and_the_others_are_not(study):
+    before = study.file_hashes("data/zoo")
+    done = study.dvc("exp", "run", "-S", "zoo.trained.seed=1")
+    assert "zoo@trained" in reran(done)
+    assert "zoo@control" not in reran(done)
+    after = study.file_hashes("data/zoo")
+    assert after["control/weights.safetensors"] == before["control/weights.safetensors"]
+    assert after["trained/weights.safetensors"] != before["trained/weights.safetensors"]
 
 
 def test_a_data_set_removed_and_added_again(study):

@@ -22,6 +22,8 @@ def run_probes(
     protocol: Protocol,
     store: Store,
     out: Path,
+    *,
+    threads: int,
 ) -> None:
     """Write ``out/MODEL/seed_S/`` for every model and seed of the protocol, and the table of all.
 
@@ -37,6 +39,8 @@ def run_probes(
         Where finished probes are kept.
     out
         The output folder.
+    threads
+        Number of threads, which decides the last bits of sums.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def run_probes(
         for model in sorted(files):
             train, test = splits["train"][model], splits["test"][model]
             for seed in protocol.seeds:
-                finished = _finished(dataset, model, train, test, protocol, seed, store)
+                finished = _finished(dataset, model, train, test, protocol, seed, store, threads)
                 folder = probe_folder(out, model, seed)
                 for file in sorted(finished.iterdir()):
                     place(file, folder / file.name)
@@ -62,14 +66,15 @@ def run_probes(
 
 
 def probe_parts(
-    model: str, features: Mapping[str, Any], protocol: Protocol, seed: int
+    model: str, features: Mapping[str, Any], protocol: Protocol, seed: int, threads: int
 ) -> dict[str, Any]:
-    """Return what decides a probe: its features' own parts by split, the protocol, the seed."""
+    """Return what decides a probe: its features' parts by split, protocol, seed and threads."""
     return {
         "features": sha256_json(dict(features)),
         "model": model,
         "protocol": protocol.identity(),
         "seed": seed,
+        "threads": threads,
     }
 
 
@@ -81,10 +86,11 @@ def _finished(
     protocol: Protocol,
     seed: int,
     store: Store,
+    threads: int,
 ) -> Path:
     """Return the folder of one probe in the store, trained now if it is not there."""
     features = {"train": train.metadata["parts"], "test": test.metadata["parts"]}
-    parts = probe_parts(model, features, protocol, seed)
+    parts = probe_parts(model, features, protocol, seed, threads)
     found = store.get("probes", parts)
     if found is None:
         result = fit_linear_probe(
