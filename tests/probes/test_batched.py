@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -145,3 +148,27 @@ def test_ties_go_to_the_lower_loss_and_divergence_loses() -> None:
         trial(0.1, 4.0, 1.0, float("nan")),
     ]
     assert sweep.best(trials).penalty == 2.0
+
+
+@pytest.mark.slow
+def test_the_studys_largest_round_stays_within_its_memory() -> None:
+    """32 settings x 1,000 classes x 2,048 features, beside what torch itself takes."""
+    code = """
+import resource, torch
+from simcons.probes import Protocol, batched
+from simcons.probes.problem import Images
+images = Images(torch.randn(1100, 2049), torch.arange(1100) % 1000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+protocol = Protocol(epochs=1)
+assert batched.settings_per_chunk(1000, 2049, 20_000, protocol) >= 32
+with torch.no_grad():
+    weights = batched.train(images, 1000, [(0.1, 1e-3)] * 32, protocol, 0)
+    batched.evaluate(weights, images, protocol.batch_size)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6)
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert run.returncode == 0, run.stderr
+    gigabytes = float(run.stdout)
+    counted = 4 * 1000 * (5 * 2049 + 3 * 1024) * 32 / 1e9
+    assert gigabytes < 1.1 * counted < 4

@@ -68,7 +68,8 @@ def probe_error_consistency(results: Iterable[ProbeResult]) -> pd.DataFrame:
     Parameters
     ----------
     results
-        Probes of one data set: every model with the same seeds.
+        Probes of one data set: every model with the same seeds. They are read one after another,
+        so a generator that loads them keeps one at a time in memory.
 
     Returns
     -------
@@ -81,24 +82,21 @@ def probe_error_consistency(results: Iterable[ProbeResult]) -> pd.DataFrame:
     UserError
         If a model lacks a seed that another has, or test images differ; names the model.
     """
-    by_seed: dict[int, dict[str, ProbeResult]] = {}
+    by_seed: dict[int, dict[str, NDArray[np.bool_]]] = {}
+    first: tuple[str, NDArray[np.int64]] | None = None
     for result in results:
-        by_seed.setdefault(result.seed, {})[result.model] = result
-    everyone = sorted(set().union(*by_seed.values())) if by_seed else []
-    for seed, some in by_seed.items():
+        name, targets = first = first or (result.model, result.targets)
+        if not np.array_equal(result.targets, targets):
+            raise UserError(f"probes of '{result.model}' and '{name}' have different test images")
+        by_seed.setdefault(result.seed, {})[result.model] = result.correct
+    if not by_seed:
+        raise UserError("no probe results for error consistency")
+    everyone = sorted(set().union(*by_seed.values()))
+    for seed, some in sorted(by_seed.items()):
         for model in everyone:
             if model not in some:
                 raise UserError(f"model '{model}' has no probe of seed {seed}; other models have")
-            if not np.array_equal(some[model].targets, some[everyone[0]].targets):
-                raise UserError(
-                    f"probes of '{model}' and '{everyone[0]}' have different test images"
-                )
-    if not by_seed:
-        raise UserError("no probe results for error consistency")
-    tables = [
-        error_consistency({m: r.correct for m, r in by_seed[seed].items()})
-        for seed in sorted(by_seed)
-    ]
+    tables = [error_consistency(correct) for _, correct in sorted(by_seed.items())]
     mean = tables[0].copy()
     for column in ("value", "standard_error"):
         mean[column] = np.mean([t[column] for t in tables], axis=0)
