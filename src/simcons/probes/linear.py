@@ -154,9 +154,10 @@ def _inputs(x: np.ndarray, protocol: Protocol, device: str) -> torch.Tensor:
 
 def unit_length(x: np.ndarray) -> np.ndarray:
     """Return rows scaled to Euclidean length 1, float32; a row of zeros stays."""
-    # In float64: the squares of large float32 features overflow.
-    norms = np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
-    return (x / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    # In float64, since squares of large float32 features overflow, but without float64 copies.
+    norms = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))[:, None]
+    unit = np.empty_like(x)
+    return np.divide(x, np.where(norms > 0, norms, 1.0), out=unit, casting="same_kind")
 
 
 def _report(result: ProbeResult, seconds: float) -> None:
