@@ -38,7 +38,7 @@ def test_both_sweeps_reach_the_same_accuracy(benchmark: ModuleType) -> None:
 @pytest.mark.slow
 def test_the_command_writes_its_figures(benchmark: ModuleType, tmp_path: Path) -> None:
     benchmark.main(
-        train=200, test=50, dim=8, classes=3, features=None, settings=1, threads=2,
+        train=200, test=50, dim=8, classes=3, features=None, settings=1, threads=2, clock="cpu",
         out=tmp_path / "figures.json",
     )  # fmt: skip
     figures = read_json(tmp_path / "figures.json")
