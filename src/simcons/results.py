@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
-from simcons.files import read_parquet, sha256_file
+from simcons.files import read_json, read_parquet, sha256_file
 from simcons.params import Study
 from simcons.paths import Paths
 from simcons.study import refuse_leftovers
@@ -169,4 +169,18 @@ def probe_warnings(probes: pd.DataFrame) -> list[str]:
         f"{dataset}: {len(part)} of {int((probes['dataset'] == dataset).sum())} probes chose a "
         f"learning rate or weight decay on the edge of the grid; a better one may lie outside."
         for dataset, part in edge.groupby("dataset", sort=True)
+    ]
+
+
+def zoo_warnings(paths: Paths) -> list[str]:
+    """Return a sentence if models that the pipeline trained have not learned."""
+    summary = read_json(paths.metrics / "zoo.json")
+    names = summary["not_learned"]
+    if not names:
+        return []
+    return [
+        f"{len(names)} of the {summary['n_models']} models trained here have not learned: their "
+        f"linear probes on {', '.join(summary['held_out'])}, which no model was trained on, do not "
+        f"beat those of their untrained controls by {100 * summary['margin']:.0f} points: "
+        f"{', '.join(names)}."
     ]
