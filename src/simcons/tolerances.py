@@ -4,7 +4,7 @@
 
     - metrics: consistency.json        # file below metrics/
       keys: "*.median"                 # shell pattern over the dotted key
-      tolerance: 0.02                  # largest absolute difference
+      tolerance: 0.02                  # largest absolute difference; any: not compared
       reason: ...
 
 CPUs round differently, so numbers are never compared by hash across machines.
@@ -82,18 +82,20 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _compare(name: str, old: Any, new: Any, rules: list[dict[str, Any]]) -> Iterator[str]:
     before, after = dict(flatten(old)), dict(flatten(new))
     for key in sorted(before.keys() | after.keys()):
+        tolerance = _tolerance(name, key, rules)
+        if tolerance is None:
+            continue
         if key not in before or key not in after:
             yield f"{key} is only in the {'new' if key in after else 'old'} metrics"
-            continue
-        tolerance = _tolerance(name, key, rules)
-        if not _close(before[key], after[key], tolerance):
+        elif not _close(before[key], after[key], tolerance):
             yield f"{key} was {before[key]}, is {after[key]} (tolerance {tolerance})"
 
 
-def _tolerance(name: str, key: str, rules: list[dict[str, Any]]) -> float:
+def _tolerance(name: str, key: str, rules: list[dict[str, Any]]) -> float | None:
+    """Return the largest difference that is allowed; None: the metric is not compared."""
     for rule in rules:
         if fnmatch.fnmatch(name, rule["metrics"]) and fnmatch.fnmatch(key, rule["keys"]):
-            return float(rule["tolerance"])
+            return None if rule["tolerance"] == "any" else float(rule["tolerance"])
     return 0.0
 
 
