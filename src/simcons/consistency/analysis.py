@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from simcons.consistency.anchors import anchor_rank_sums, by_anchor
 from simcons.consistency.ceiling import corrected, reliabilities
@@ -21,8 +23,9 @@ from simcons.consistency.core import (
     with_measure,
 )
 from simcons.consistency.drivers import drivers, rank_spread
-from simcons.consistency.intervals import consistency_intervals
+from simcons.consistency.intervals import Sampler, consistency_intervals
 from simcons.consistency.overlap import overlap_flags
+from simcons.consistency.pairs import stack
 from simcons.consistency.permutation import contrasts, mantel
 from simcons.consistency.spread import companions, spread, spread_matched
 from simcons.consistency.weighted import RESAMPLED_METHODS
@@ -77,49 +80,45 @@ class Settings:
 
 
 def analyse(
-    similarities: Mapping[str, SimilarityMatrix],
+    similarities: Mapping[str, Mapping[str, SimilarityMatrix]],
     models: pd.DataFrame,
     settings: Settings,
     *,
-    measure: str,
     replicates: Mapping[str, pd.DataFrame] | None = None,
+    threads: int = 1,
 ) -> dict[str, pd.DataFrame]:
-    """Return every table of the consistency analysis for one measure.
+    """Return every table of the consistency analysis.
 
     Parameters
     ----------
     similarities
-        A similarity matrix per data set.
+        Per measure, a similarity matrix per data set.
     models
         Model table indexed by id.
     settings
         What to analyse.
-    measure
-        Its name; the first column of every table.
     replicates
-        Per data set the table of replicates, for reliabilities; None: none are computed.
+        Per data set the table of replicates (of all measures), for reliabilities; None: none are
+        computed.
+    threads
+        How many analyses run at once. It does not change a result.
 
     Returns
     -------
     dict
-        ``consistency, left_out, intervals, mantel, contrasts, spread, companions, spread_matched,
-        rank_spread, drivers``, and where asked for ``anchors, anchor_rank_sums, partial,
-        stratified, reliability, corrected``. Put the tables of several measures together with
-        `combine`.
+        ``consistency, left_out, intervals, contrasts, mantel, spread, companions, spread_matched,
+        rank_spread``, and where asked for ``drivers, partial, stratified, anchors,
+        anchor_rank_sums, reliability, corrected``; the first column of each is ``measure``, in the
+        order given.
     """
-    point = by_category(
-        similarities, models, settings.categories, settings.methods, settings.min_pairs,
-        measure=measure,
-    )  # fmt: skip
-    groups = _Inputs(similarities, models, settings, measure, replicates)
-    return {
-        "consistency": flag_overlaps(point.table, settings.overlaps),
-        "left_out": point.left_out,
-        **groups.inference(),
-        **groups.description(),
-        **groups.confounds(),
-        **groups.on_request(),
-    }
+    jobs: list[Callable[[], dict[str, pd.DataFrame]]] = []
+    for measure, matrices in similarities.items():
+        inputs = _Inputs(matrices, models, settings, measure, replicates)
+        jobs += [inputs.inference, inputs.permutation, inputs.on_request]
+        jobs += [inputs.point, inputs.description, inputs.confounds]
+    # Numpy lets go of the interpreter lock; one thread each for BLAS keeps the bits the same.
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        return combine([tables.result() for tables in [pool.submit(job) for job in jobs]])
 
 
 @dataclass(frozen=True)
@@ -132,10 +131,21 @@ class _Inputs:
     measure: str
     replicates: Mapping[str, pd.DataFrame] | None
 
+    def point(self) -> dict[str, pd.DataFrame]:
+        """Point estimates, and what is left out of them."""
+        s = self.settings
+        where = (self.similarities, self.models, s.categories, s.methods, s.min_pairs)
+        found = by_category(*where, measure=self.measure)
+        return {
+            "consistency": flag_overlaps(found.table, s.overlaps),
+            "left_out": found.left_out,
+        }
+
     def inference(self) -> dict[str, pd.DataFrame]:
-        """Intervals and tests."""
+        """Intervals, and contrasts between the same draws."""
         s = self.settings
         where = (self.similarities, self.models, s.categories, s.resampled)
+        sampler = Sampler(stack(self.similarities), self.models, s.n_bootstrap, s.seed)
         return {
             "intervals": consistency_intervals(
                 *where,
@@ -144,9 +154,7 @@ class _Inputs:
                 seed=s.seed,
                 overlaps=s.overlaps,
                 measure=self.measure,
-            ),
-            "mantel": mantel(
-                *where, n_permutations=s.n_permutations, seed=s.seed, measure=self.measure
+                sampler=sampler,
             ),
             "contrasts": contrasts(
                 *where,
@@ -155,8 +163,16 @@ class _Inputs:
                 confidence=s.confidence,
                 seed=s.seed,
                 measure=self.measure,
+                sampler=sampler,
             ),
         }
+
+    def permutation(self) -> dict[str, pd.DataFrame]:
+        """The test of no consistency at all."""
+        s = self.settings
+        where = (self.similarities, self.models, s.categories, s.resampled)
+        tests = {"n_permutations": s.n_permutations, "seed": s.seed}
+        return {"mantel": mantel(*where, **tests, measure=self.measure)}
 
     def description(self) -> dict[str, pd.DataFrame]:
         """Spread, companions of r, and the standing of each model pair."""
@@ -213,9 +229,12 @@ class _Inputs:
             tables["anchors"] = table
             tables["anchor_rank_sums"] = with_measure(anchor_rank_sums(table), self.measure)
         if self.replicates is not None:
-            where = (self.similarities, self.replicates, self.models, s.categories, s.resampled)
-            tables["reliability"] = reliabilities(*where, measure=self.measure)
-            tables["corrected"] = corrected(*where, measure=self.measure, overlaps=s.overlaps)
+            where = (self.models, s.categories, s.resampled)
+            known = reliabilities(self.similarities, self.replicates, *where, measure=self.measure)
+            tables["reliability"] = known
+            tables["corrected"] = corrected(
+                self.similarities, known, *where, measure=self.measure, overlaps=s.overlaps
+            )
         return tables
 
 

@@ -141,7 +141,7 @@ def reliabilities(
 
 def corrected(
     similarities: Mapping[str, SimilarityMatrix],
-    replicates: Mapping[str, pd.DataFrame],
+    reliable: pd.DataFrame,
     models: pd.DataFrame,
     categories: Sequence[str],
     methods: Sequence[str] = ("pearson", "spearman"),
@@ -157,6 +157,17 @@ def corrected(
     corrected r above 1 is kept: reliabilities are estimates too, and are taken from random splits
     that hold the classes fixed.
 
+    Parameters
+    ----------
+    similarities, models, categories, methods
+        As for `by_category`.
+    reliable
+        The result of `reliabilities` with the same arguments.
+    measure
+        Its name.
+    overlaps
+        Sets of data sets that share images.
+
     Returns
     -------
     DataFrame
@@ -164,9 +175,9 @@ def corrected(
         r_corrected, shares_images, reason``.
     """
     lined_up = stack(similarities)
-    table = reliabilities(
-        similarities, replicates, models, categories, methods, measure=measure
-    ).set_index(["category", "group_1", "group_2", "method"])["reliability"]
+    table = reliable.set_index(["category", "group_1", "group_2", "method"])[
+        "reliability"
+    ].sort_index(kind="stable")
     shared = overlap_flags(lined_up.datasets, overlaps)
     parts = []
     for group in groups(lined_up.models, models, categories):
@@ -176,9 +187,9 @@ def corrected(
         vectors = pair_vectors(lined_up.values, pairs)
         for method in methods:
             place = (group.category, group.group_1, group.group_2, method)
-            reliable = table.loc[[place]].to_numpy(dtype=np.float64)
+            known = table.loc[[place]].to_numpy(dtype=np.float64)
             r = correlation_matrix(vectors, method)
-            columns = _corrected_columns(r, reliable, shared, measure, lined_up)
+            columns = _corrected_columns(r, known, shared, measure, lined_up)
             parts.append(pd.DataFrame({**group.describe(), "method": method, **columns}))
     return with_measure(pd.concat(parts, ignore_index=True), measure)
 

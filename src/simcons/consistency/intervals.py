@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +142,7 @@ class Sampler:
     table: pd.DataFrame
     n: int
     seed: int
+    _within: dict[tuple[str, ...], Replicates] = field(default_factory=dict, compare=False)
 
     @cached_property
     def family(self) -> Ints:
@@ -170,7 +171,19 @@ class Sampler:
         return availability(sizes, len(self.lined_up.datasets))
 
     def replicates(self, group: Group, method: str, *, point_only: bool = False) -> Replicates:
-        """Return a group's r observed, bootstrapped and with one family left out."""
+        """Return a group's r observed, bootstrapped and with one family left out.
+
+        Those within one value of a category are kept, since contrasts take them again.
+        """
+        place = (group.category, group.group_1, method)
+        if place in self._within and group.group_1 == group.group_2:
+            return self._within[place]
+        result = self._draw(group, method, point_only)
+        if group.group_1 == group.group_2 and group.category != ALL:
+            self._within[place] = result
+        return result
+
+    def _draw(self, group: Group, method: str, point_only: bool) -> Replicates:
         unit = self.units(group.category)
         pairs = group.pairs
         parts = [np.ones((1, len(self.lined_up.models)), dtype=np.intp)]
@@ -197,6 +210,7 @@ def consistency_intervals(
     seed: int = 0,
     overlaps: Sequence[Sequence[str]] = (),
     measure: str | None = None,
+    sampler: Sampler | None = None,
 ) -> pd.DataFrame:
     """Return intervals for the consistency of all models and of every category pair.
 
@@ -221,6 +235,8 @@ def consistency_intervals(
         Sets of data sets that share images: results are given without their pairs too.
     measure
         If given, a column ``measure`` with this value comes first.
+    sampler
+        Draws to share with `contrasts`; made from the arguments by default.
 
     Returns
     -------
@@ -230,8 +246,8 @@ def consistency_intervals(
         bca_low, bca_high, n_undefined, available, reason, n_families_1, n_families_2, n_pairs,
         n_datasets``. Groups with fewer than three model pairs have no row.
     """
-    lined_up = stack(similarities)
-    sampler = Sampler(lined_up, models, n_bootstrap, seed)
+    sampler = sampler or Sampler(stack(similarities), models, n_bootstrap, seed)
+    lined_up = sampler.lined_up
     keeps = kept_pairs(lined_up.datasets, overlaps)
     rows = []
     for group in groups(lined_up.models, models, categories):

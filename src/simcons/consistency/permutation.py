@@ -186,6 +186,7 @@ def contrasts(
     confidence: float = 0.95,
     seed: int = 0,
     measure: str | None = None,
+    sampler: Sampler | None = None,
 ) -> pd.DataFrame:
     """Compare the consistency within two values of a category, for every two values.
 
@@ -199,6 +200,8 @@ def contrasts(
         Replicates, level, and the seed of all draws.
     measure
         If given, a column ``measure`` with this value comes first.
+    sampler
+        Draws to share with `consistency_intervals`; made from the arguments by default.
 
     Returns
     -------
@@ -212,8 +215,8 @@ def contrasts(
         data sets, so that these p values are too small. The permutation's null hypothesis is that
         the models of both groups are exchangeable, given the data sets.
     """
-    lined_up = stack(similarities)
-    sampler = Sampler(lined_up, models, n_bootstrap, seed)
+    sampler = sampler or Sampler(stack(similarities), models, n_bootstrap, seed)
+    lined_up = sampler.lined_up
     found = groups(lined_up.models, models, categories)
     within = [g for g in found if g.group_1 == g.group_2 and len(g.pairs) >= MIN_PAIRS]
     rows = []
