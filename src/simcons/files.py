@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,8 +34,8 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield part
         if part.is_dir() and path.is_dir():
-            os.replace(path, scratch / "old")
-        os.replace(part, path)
+            path.rename(scratch / "old")
+        part.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -72,6 +71,25 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: no such file") from None
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error})") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file with plain values only.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not YAML.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

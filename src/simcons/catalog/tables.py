@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,11 +85,11 @@ def model_table(specs: Iterable[ModelSpec]) -> pd.DataFrame:
     return table.rename_axis("model").sort_index()
 
 
-def dataset_table(specs: Iterable[DatasetSpec]) -> pd.DataFrame:
-    """Return a data frame indexed by data set id with name, domain and licence."""
+def dataset_table(specs: Mapping[str, DatasetSpec]) -> pd.DataFrame:
+    """Return a data frame indexed by the given names with name, domain, licence and description."""
     import pandas as pd
 
     columns = ("name", "domain", "license", "description")
-    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in specs}
+    rows = {name: [getattr(spec, c) for c in columns] for name, spec in specs.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
     return table.rename_axis("dataset").sort_index()

@@ -1,0 +1,57 @@
+"""The `simcons` command and its groups."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from simcons.cli import catalog, store, study
+
+app = typer.Typer(
+    name="simcons",
+    help="Is the similarity of two vision models consistent across data sets?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(study.app, name="study")
+app.add_typer(store.app, name="store")
+app.add_typer(catalog.models_app, name="models")
+app.add_typer(catalog.datasets_app, name="datasets")
+app.command("status")(study.status)
+
+
+@app.command(
+    "exec",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def exec_(
+    context: typer.Context,
+    resource: Annotated[str, typer.Argument(help="What it needs: light, cpu or gpu.")],
+) -> None:
+    """Run a stage's command where SIMCONS_EXECUTOR says (default: here).
+
+    Example: simcons exec cpu -- python stages/similarity.py digits
+    """
+    from simcons.execute import execute
+
+    execute(resource, context.args)
+
+
+def version(show: bool) -> None:
+    """Print the version and leave."""
+    if show:
+        import simcons
+
+        typer.echo(simcons.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Group the commands."""

@@ -1,0 +1,42 @@
+"""The builders of the demo data sets: images from, or rendered from, installable packages.
+
+A data set is one module here, named by its catalogue id, with
+
+- ``OPTIONS``: the dataclass of its options (`SampledOptions`, `SplitOptions` or its own), and
+- ``build(options) -> BuiltDataset``.
+
+Nothing else has to be told of a new module but the catalogue (``catalog/datasets.yaml``, which
+holds the options' values). What several builders need is in the modules that begin with ``_``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from simcons.datasets.builders._common import BuiltDataset, Item, parse_options
+from simcons.errors import UserError, did_you_mean
+
+__all__ = ["BuiltDataset", "Item", "builder_names", "run_builder"]
+
+
+def builder_names() -> list[str]:
+    """Return the names of all builders."""
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
+
+
+def run_builder(name: str, options: Mapping[str, Any]) -> BuiltDataset:
+    """Build a data set's images with the builder of that name.
+
+    Raises
+    ------
+    UserError
+        If there is no such builder, or an option is unknown, missing or out of range.
+    """
+    if name not in builder_names():
+        raise UserError(f"no builder of data set '{name}'; {did_you_mean(name, builder_names())}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    return module.build(parse_options(module.OPTIONS, options, name))

@@ -1,0 +1,18 @@
+"""scikit-learn's handwritten digits: 1,797 images of 8 x 8 pixels with 17 grey levels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simcons.datasets.builders._common import BuiltDataset, SplitOptions, split_images
+
+OPTIONS = SplitOptions
+
+
+def build(options: SplitOptions) -> BuiltDataset:
+    """Return the digits, grey levels 0 to 16 spread over 0 to 255."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = np.rint(data.images * (255 / 16)).astype(np.uint8)
+    return split_images(images, data.target.astype(np.int64), options)

@@ -1,0 +1,221 @@
+"""What is recorded beside a data set's shards: ``manifest.json`` and ``index.parquet``.
+
+The manifest holds where the images come from, counts, and the SHA-256 of every shard: for a large
+public data set, which is never copied into the cache, it is the record. The index lists every
+sample in shard order, so that a subset can be drawn without opening an archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from simcons.datasets.shards import (
+    available_splits,
+    iter_encoded,
+    read_classnames,
+    shard_paths,
+)
+from simcons.errors import UserError
+from simcons.files import (
+    read_json,
+    read_parquet,
+    sha256_file,
+    sha256_json,
+    write_json,
+    write_parquet,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANIFEST = "manifest.json"
+INDEX = "index.parquet"
+INDEX_COLUMNS = ["split", "shard", "key", "target"]
+_REMEDY = "make them with simcons.datasets.index_shards, or build or fetch the data set again"
+
+
+class DatasetDescription(Protocol):
+    """What the manifest takes from a data set's catalogue entry."""
+
+    @property
+    def id(self) -> str:
+        """The catalogue id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        ...
+
+    @property
+    def domain(self) -> str:
+        """The kind of images, by which figures group data sets."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """How the data set is had, such as ``"builder"``."""
+        ...
+
+    @property
+    def license(self) -> str:
+        """The licence of the images."""
+        ...
+
+
+def index_shards(
+    folder: Path, spec: DatasetDescription, options: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Read every shard's labels and write the index and the manifest of a data set.
+
+    Also for folders in the CLIP-benchmark layout that came from elsewhere. Images are not decoded.
+
+    Parameters
+    ----------
+    folder
+        The data set: shards, ``nshards.txt`` per split, ``classnames.txt``.
+    spec
+        Its catalogue entry.
+    options
+        The options it was built with, if any.
+
+    Returns
+    -------
+    DataFrame
+        The index: a row per sample, columns split, shard, key, target (int64), in shard order.
+
+    Raises
+    ------
+    UserError
+        If a shard, sample or label is damaged or missing (`simcons.datasets.iter_encoded`).
+    """
+    rows = [
+        (split, sample.shard, sample.key, sample.target)
+        for split in available_splits(folder)
+        for sample in iter_encoded(folder, split)
+    ]
+    return write_records(folder, spec, options, rows)
+
+
+def write_records(
+    folder: Path,
+    spec: DatasetDescription,
+    options: Mapping[str, Any] | None,
+    rows: Sequence[tuple[str, int, str, int]],
+) -> pd.DataFrame:
+    """Write index and manifest of the shards in a folder, whose samples are known already.
+
+    Parameters
+    ----------
+    folder, spec, options
+        As for `index_shards`.
+    rows
+        (split, shard, key, target) of every sample, in shard order.
+    """
+    import pandas as pd
+
+    n_classes = len(read_classnames(folder))
+    splits = available_splits(folder)
+    index = pd.DataFrame(rows, columns=INDEX_COLUMNS).astype({"shard": "int64", "target": "int64"})
+    manifest = {
+        "id": spec.id,
+        "name": spec.name,
+        "domain": spec.domain,
+        "source": spec.source,
+        "license": spec.license,
+        "options": dict(options or {}),
+        "n_classes": n_classes,
+        "counts": {split: _counts(index, split, n_classes) for split in splits},
+        "shards": {split: _shard_records(folder, split, index) for split in splits},
+    }
+    write_parquet(folder / INDEX, index)
+    write_json(folder / MANIFEST, manifest)
+    return index
+
+
+def _counts(index: pd.DataFrame, split: str, n_classes: int) -> dict[str, Any]:
+    targets = index.loc[index["split"] == split, "target"]
+    per_class = targets.value_counts().reindex(range(n_classes), fill_value=0)
+    return {"n": len(targets), "per_class": [int(count) for count in per_class]}
+
+
+def _shard_records(folder: Path, split: str, index: pd.DataFrame) -> list[dict[str, Any]]:
+    shards = index.loc[index["split"] == split, "shard"].value_counts()
+    return [
+        {"file": path.name, "n": int(shards.get(number, 0)), "sha256": sha256_file(path)}
+        for number, path in enumerate(shard_paths(folder, split))
+    ]
+
+
+def read_index(folder: Path) -> pd.DataFrame:
+    """Return the index of a data set: split, shard, key, target, in shard order.
+
+    Raises
+    ------
+    UserError
+        If there is none, or its columns are others.
+    """
+    path = folder / INDEX
+    if not path.is_file():
+        raise UserError(f"data set {folder}: no {INDEX}; {_REMEDY}")
+    index = read_parquet(path)
+    if list(index.columns) != INDEX_COLUMNS:
+        raise UserError(f"{path}: columns {list(index.columns)}, expected {INDEX_COLUMNS}")
+    return index
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a data set.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it lacks what a manifest must have.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f"data set {folder}: no {MANIFEST}; {_REMEDY}")
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or not {"counts", "shards"} <= manifest.keys():
+        raise UserError(f"{path}: no manifest of a data set (it lacks 'counts' or 'shards')")
+    return manifest
+
+
+def split_counts(folder: Path) -> dict[str, int]:
+    """Return the number of samples per split, from the manifest."""
+    return {split: int(count["n"]) for split, count in read_manifest(folder)["counts"].items()}
+
+
+def manifest_digest(folder: Path) -> str:
+    """Return a SHA-256 that identifies the data set's content: samples, labels, order.
+
+    It is a hash of the shards' hashes alone: a corrected licence or description does not make
+    features stale.
+    """
+    return sha256_json(read_manifest(folder)["shards"])
+
+
+def verify(folder: Path) -> None:
+    """Compare every shard's SHA-256 with the manifest.
+
+    Raises
+    ------
+    UserError
+        If shards are missing, too many, or differ. The message names the shard.
+    """
+    recorded = read_manifest(folder)["shards"]
+    if sorted(recorded) != sorted(available_splits(folder)):
+        raise UserError(f"data set {folder}: splits differ from {MANIFEST} ({sorted(recorded)})")
+    for split, records in recorded.items():
+        paths = shard_paths(folder, split)
+        if len(paths) != len(records):
+            raise UserError(
+                f"data set {folder}: {len(paths)} {split} shards, {MANIFEST} has {len(records)}"
+            )
+        for path, record in zip(paths, records, strict=True):
+            if sha256_file(path) != record["sha256"]:
+                raise UserError(
+                    f"{path}: SHA-256 differs from {MANIFEST}; build or fetch the data set again"
+                )

@@ -1,0 +1,136 @@
+"""Feature files: one model's features on one split, with labels and sample keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from simcons.errors import UserError
+from simcons.files import atomic, sha256_lines
+
+# One key only: safetensors writes several in random order, so the bytes would change.
+METADATA_KEY = "simcons"
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """One model's features on one split of a data set.
+
+    Attributes
+    ----------
+    features
+        float32, (n, d), **not** normalised: normalising is a choice of whoever reads them.
+    targets
+        int64, (n,), class labels.
+    keys
+        The samples' keys, in row order.
+    metadata
+        What made the file: fingerprint parts, versions, and ``keys_digest``.
+    """
+
+    features: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.int64]
+    keys: list[str]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys_digest(self) -> str:
+        """SHA-256 of the ordered keys: equal for files whose rows are the same images."""
+        return sha256_lines(self.keys)
+
+    def write(self, path: Path) -> None:
+        """Write atomically; equal contents have equal bytes.
+
+        Raises
+        ------
+        UserError
+            If the lengths differ.
+        """
+        if not len(self.features) == len(self.targets) == len(self.keys):
+            raise UserError(
+                f"{path}: {len(self.features)} rows of features, {len(self.targets)} targets, "
+                f"{len(self.keys)} keys"
+            )
+        metadata = {**self.metadata, "keys_digest": self.keys_digest}
+        tensors: dict[str, npt.NDArray[Any]] = {
+            "features": np.ascontiguousarray(self.features, dtype=np.float32),
+            "targets": np.ascontiguousarray(self.targets, dtype=np.int64),
+            "keys": _encode(self.keys),
+        }
+        text = json.dumps(metadata, sort_keys=True)
+        with atomic(path) as part:
+            part.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
+
+    @classmethod
+    def read(cls, path: Path | str) -> FeatureFile:
+        """Read a feature file.
+
+        Raises
+        ------
+        UserError
+            If the file is missing, damaged or not a feature file.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"{path}: no such feature file")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+                arrays = {name: file.get_tensor(name) for name in ("features", "targets", "keys")}
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise UserError(f"{path}: not a readable feature file ({error})") from None
+        keys = _decode(arrays["keys"])
+        if sha256_lines(keys) != metadata.get("keys_digest"):
+            raise UserError(f"{path}: its sample keys do not match its own digest")
+        return cls(arrays["features"], arrays["targets"], keys, metadata)
+
+
+def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
+    """Read the feature files of several models on one split and check that rows agree.
+
+    Parameters
+    ----------
+    files
+        Path by model id.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, or two files have other images or another order.
+    """
+    read = {model: FeatureFile.read(path) for model, path in sorted(files.items())}
+    first_model, first = next(iter(read.items()))
+    for model, other in read.items():
+        if other.keys_digest != first.keys_digest:
+            raise UserError(
+                f"{files[model]}: its rows are not the images of {files[first_model]} "
+                f"({_first_difference(first.keys, other.keys)}); "
+                f"extract both models' features from the same data set"
+            )
+    return read
+
+
+def _first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
+    if len(ours) != len(theirs):
+        return f"{len(theirs)} rows against {len(ours)}"
+    row = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
+    return f"row {row} is '{theirs[row]}' against '{ours[row]}'"
+
+
+def _encode(keys: Sequence[str]) -> npt.NDArray[np.uint8]:
+    encoded = [key.encode() for key in keys]
+    width = max(map(len, encoded), default=1) or 1
+    return np.array(encoded, dtype=f"S{width}").view(np.uint8).reshape(len(keys), width)
+
+
+def _decode(encoded: npt.NDArray[np.uint8]) -> list[str]:
+    n, width = encoded.shape
+    return [k.decode() for k in np.ascontiguousarray(encoded).view(f"S{width}").reshape(n).tolist()]

@@ -1,0 +1,233 @@
+"""What figures are made from, checked once, and the small arithmetic that they share.
+
+A figure never reads a file: stages read, figures get these frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from simcons.errors import UserError, did_you_mean
+
+CONSISTENCY_COLUMNS = (
+    "measure",
+    "method",
+    "category",
+    "group_1",
+    "group_2",
+    "dataset_1",
+    "dataset_2",
+    "r",
+    "n_pairs",
+)
+GAP_COLUMNS = ("measure", "dataset", "model_1", "model_2", "similarity", "gap")
+PROBE_COLUMNS = ("dataset", "model", "seed", "top1")
+CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
+CATEGORY_LABELS = {
+    "objective": "training objective",
+    "architecture_class": "architecture",
+    "train_data_class": "training data",
+    "size_class": "model size",
+}
+
+
+class Similarities(Protocol):
+    """What a figure needs of a `simcons.similarity.SimilarityMatrix`."""
+
+    @property
+    def models(self) -> list[str]:
+        """Model ids, in the order of the rows."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """Similarities, (m, m)."""
+
+    @property
+    def standard_error(self) -> np.ndarray | None:
+        """Standard errors, (m, m), or None where there is no estimate."""
+
+    @property
+    def reliability(self) -> float | np.ndarray | None:
+        """Split-half reliability of the matrix (or of each pair), or None."""
+
+
+class Description(NamedTuple):
+    """The words of a figure: title (what is seen), caption (with its numbers), alt text."""
+
+    title: str
+    caption: str
+    alt: str
+
+
+def empty(columns: Iterable[str]) -> pd.DataFrame:
+    """Return a table with no rows."""
+    return pd.DataFrame({column: [] for column in columns})
+
+
+@dataclass(frozen=True)
+class FigureInputs:
+    """Everything that the figures of a study are drawn from.
+
+    Parameters
+    ----------
+    similarities
+        Measure to data set to similarity matrix; the models are the same in all of them.
+    models
+        Indexed by model id; columns objective, architecture_class, train_data_class, size_class,
+        family.
+    datasets
+        Indexed by data set id; columns name, domain.
+    consistency
+        Tidy, columns `CONSISTENCY_COLUMNS`; category ``all`` is r over all model pairs.
+    gap
+        Tidy, columns `GAP_COLUMNS`; may be empty (no probes).
+    probes
+        Tidy, columns `PROBE_COLUMNS` at least; may be empty.
+    """
+
+    similarities: Mapping[str, Mapping[str, Similarities]]
+    models: pd.DataFrame
+    datasets: pd.DataFrame
+    consistency: pd.DataFrame = field(default_factory=lambda: empty(CONSISTENCY_COLUMNS))
+    gap: pd.DataFrame = field(default_factory=lambda: empty(GAP_COLUMNS))
+    probes: pd.DataFrame = field(default_factory=lambda: empty(PROBE_COLUMNS))
+
+
+def check(inputs: FigureInputs) -> None:
+    """Refuse inputs that do not fit each other.
+
+    Raises
+    ------
+    UserError
+        If a column is missing, or a model or data set is in one table and not in another.
+    """
+    for name, table, columns in (
+        ("models", inputs.models, ("objective",)),
+        ("datasets", inputs.datasets, ("name", "domain")),
+        ("consistency", inputs.consistency, CONSISTENCY_COLUMNS),
+        ("gap", inputs.gap, GAP_COLUMNS),
+        ("probes", inputs.probes, PROBE_COLUMNS),
+    ):
+        for column in columns:
+            if column not in table.columns:
+                have = did_you_mean(column, map(str, table.columns))
+                raise UserError(f"figures: table '{name}' has no column '{column}'; {have}")
+    for measure, by_dataset in inputs.similarities.items():
+        _check_measure(measure, by_dataset, inputs)
+    for name, table, columns in (
+        ("consistency", inputs.consistency, ("dataset_1", "dataset_2")),
+        ("gap", inputs.gap, ("dataset",)),
+        ("probes", inputs.probes, ("dataset",)),
+    ):
+        for column in columns:
+            _known(f"table '{name}'", "data set", table[column], inputs.datasets.index)
+
+
+def _check_measure(
+    measure: str, by_dataset: Mapping[str, Similarities], inputs: FigureInputs
+) -> None:
+    _known(f"measure {measure}", "data set", by_dataset, inputs.datasets.index)
+    reference: tuple[str, list[str]] | None = None
+    for dataset, matrix in by_dataset.items():
+        _known(
+            f"measure {measure}, data set {dataset}", "model", matrix.models, inputs.models.index
+        )
+        m = len(matrix.models)
+        if np.shape(matrix.values) != (m, m):
+            raise UserError(
+                f"measure {measure}, data set {dataset}: {m} models but values of shape "
+                f"{np.shape(matrix.values)}"
+            )
+        if reference is None:
+            reference = (dataset, list(matrix.models))
+        elif list(matrix.models) != reference[1]:
+            odd = sorted(set(matrix.models) ^ set(reference[1])) or ["(another order)"]
+            raise UserError(
+                f"measure {measure}: data sets {reference[0]} and {dataset} do not have the same "
+                f"models ({', '.join(odd[:5])}); run the similarity stage of both again"
+            )
+
+
+def _known(where: str, kind: str, names: Iterable[object], allowed: Iterable[object]) -> None:
+    known = {str(name) for name in allowed}
+    for name in sorted({str(name) for name in names}):
+        if name not in known:
+            raise UserError(f"{where}: unknown {kind} '{name}'; {did_you_mean(name, known)}")
+
+
+def ordered_datasets(datasets: pd.DataFrame, present: Iterable[str]) -> list[str]:
+    """Return the ids of the present data sets, sorted by domain, then name, then id."""
+    kept = set(present)
+    rows = [
+        (str(row.domain), str(row.name_), str(row.Index))
+        for row in datasets.rename(columns={"name": "name_"}).itertuples()
+        if row.Index in kept
+    ]
+    return [dataset for _, _, dataset in sorted(rows)]
+
+
+def dataset_names(datasets: pd.DataFrame) -> dict[str, str]:
+    """Return the display name of each data set id."""
+    return {str(key): str(name) for key, name in datasets["name"].items()}
+
+
+def measure_label(measure: str) -> str:
+    """Return a measure's name for people: ``cka_rbf_0.4`` is "CKA RBF 0.4"."""
+    parts = measure.split("_")
+    words = {"cka": "CKA", "rsa": "RSA", "rbf": "RBF", "biased": "(biased)"}
+    if parts[0] == "rsa" and len(parts) == 3:
+        return f"RSA {parts[1]}/{parts[2].capitalize()}"
+    return " ".join(words.get(part, part) for part in parts)
+
+
+def symmetric(values: np.ndarray) -> np.ndarray:
+    """Return the mean of both directions, (m, m): pairs of models are unordered."""
+    array = np.asarray(values, dtype=float)
+    return (array + array.T) / 2
+
+
+def pair_index(m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of every unordered pair of ``m`` models, each (m (m - 1) / 2,)."""
+    return np.triu_indices(m, k=1)
+
+
+def pair_values(matrix: Similarities) -> np.ndarray:
+    """Return the similarity of every unordered pair of models, (m (m - 1) / 2,)."""
+    return symmetric(matrix.values)[pair_index(len(matrix.models))]
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Pearson's r over the entries that are finite in both; NaN if undefined.
+
+    Undefined: fewer than 3 pairs, or no spread in one of them.
+    """
+    ok = np.isfinite(x) & np.isfinite(y)
+    x, y = np.asarray(x, float)[ok], np.asarray(y, float)[ok]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Format a number with a fixed count of decimals and a real minus; "n/a" if not finite."""
+    if value is None or not np.isfinite(value):
+        return "n/a"
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def r_is(value: float) -> str:
+    """Return "r = 0.71" with spaces at which no line is broken."""
+    return f"r\u00a0=\u00a0{number(value)}"
+
+
+def count(n: int, noun: str) -> str:
+    """Return "1 model", "3 models"."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")

@@ -1,0 +1,135 @@
+"""Pieces that several figures share: panel grids, category strips and their legends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from simcons.figures import style
+
+
+def panel_grid(figure: Figure, n_panels: int, n_columns: int, *, share: bool = False) -> list[Axes]:
+    """Return ``n_panels`` axes in rows of ``n_columns``; the rest of the last row stays empty."""
+    n_rows = -(-n_panels // n_columns)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False, sharex=share, sharey=share)
+    axes: list[Axes] = list(grid.flat)
+    for axis in axes[n_panels:]:
+        axis.remove()
+    if share:
+        for k, axis in enumerate(axes[:n_panels]):
+            axis.tick_params(labelbottom=k + n_columns >= n_panels)
+    return axes[:n_panels]
+
+
+def columns_for(n_panels: int, *, most: int = 6) -> int:
+    """Return how many panels go in a row, so that a panel stays readable at full width."""
+    if n_panels <= 4:
+        return max(n_panels, 1)
+    return min(4 if n_panels <= 12 else most, most)
+
+
+def category_strip(
+    axis: Axes, labels: Sequence[str], colours: Mapping[str, str], *, width: float, gap: float
+) -> None:
+    """Draw the category of each row as a colour strip left of an image of ``len(labels)`` rows.
+
+    ``width`` and ``gap`` are in data units, where a row is 1.
+    """
+    rgb = np.array([mpl.colors.to_rgb(colours[label]) for label in labels])[:, None, :]
+    n = len(labels)
+    axis.imshow(
+        rgb, extent=(-gap - width, -gap, n, 0), aspect=axis.get_aspect(), interpolation="nearest"
+    )
+
+
+def matrix_image(
+    axis: Axes,
+    values: np.ndarray,
+    *,
+    cmap: str,
+    vmin: float,
+    vmax: float,
+    aspect: Literal["equal", "auto"] = "equal",
+) -> mpl.image.AxesImage:
+    """Draw a matrix with cell (0, 0) at the upper left, edges at whole numbers; NaN is grey."""
+    colours = mpl.colormaps[cmap].with_extremes(bad=style.ABSENT)
+    n_rows, n_columns = values.shape
+    image = axis.imshow(
+        np.ma.masked_invalid(values),
+        cmap=colours,
+        vmin=vmin,
+        vmax=vmax,
+        extent=(0, n_columns, n_rows, 0),
+        aspect=aspect,
+        interpolation="nearest",
+    )
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    return image
+
+
+def annotate_cells(
+    axis: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], image: mpl.image.AxesImage,
+    size: float,
+) -> None:  # fmt: skip
+    """Write each cell's text in black or white, whichever reads on its colour."""
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            if not texts[row][column]:
+                continue
+            value = values[row, column]
+            colour = image.cmap(image.norm(value)) if np.isfinite(value) else style.ABSENT
+            axis.text(
+                column + 0.5,
+                row + 0.5,
+                texts[row][column],
+                ha="center",
+                va="center_baseline",
+                fontsize=size,
+                color=style.text_on(colour),
+            )
+
+
+def colour_bar(axis: Axes, image: mpl.image.AxesImage, label: str) -> None:
+    """Put a colour bar right of an image, exactly as tall as the image."""
+    axis.figure.colorbar(image, cax=axis.inset_axes((1.03, 0.0, 0.035, 1.0)), label=label)
+
+
+def category_legend(
+    figure: Figure, colours: Mapping[str, str], title: str, *, n_columns: int = 6
+) -> None:
+    """Put a legend of colour patches below the figure."""
+    handles = [Patch(color=colour, label=style.short(name)) for name, colour in colours.items()]
+    figure.legend(
+        handles=handles,
+        title=title,
+        title_fontsize=7,
+        alignment="left",
+        loc="outside lower left",
+        ncols=min(n_columns, max(len(handles), 1)),
+        handlelength=1.0,
+        handleheight=1.0,
+        columnspacing=1.2,
+    )
+
+
+def marker_handle(label: str, colour: str, marker: str) -> Line2D:
+    """Return a legend entry for a point cloud."""
+    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label, markersize=4)
+
+
+def say_absent(axis: Axes, message: str) -> None:
+    """Write in an empty panel what is missing and why, instead of leaving it blank."""
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    axis.text(
+        0.5, 0.5, message, transform=axis.transAxes, ha="center", va="center",
+        color=style.MUTED, wrap=True,
+    )  # fmt: skip

@@ -1,0 +1,39 @@
+"""Denoising autoencoder: rebuild the whole image from the features of a corrupted copy.
+
+Vincent, Larochelle, Bengio, Manzagol, "Extracting and Composing Robust Features with Denoising
+Autoencoders", ICML 2008, section 2.3: corrupt x by setting a fixed number of its components, chosen
+at random, to 0 (here whole patches: single pixels of an image are too easily interpolated), encode,
+decode, minimise the squared error to the clean x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch.nn import functional
+
+from simcons.models.zoo.architectures import Encoder
+from simcons.models.zoo.objectives import base
+from simcons.models.zoo.objectives.masked_autoencoder import blank, random_mask
+
+OPTIONS: dict[str, float] = {"mask_fraction": 0.4, "patch": 4, "noise": 0.1, "hidden_dim": 256}
+
+
+class Heads(base.Heads):
+    """A two-layer decoder from the pooled features to all pixels; mean squared error."""
+
+    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
+        super().__init__(encoder, task, options)
+        hidden, pixels = int(options["hidden_dim"]), 3 * task.image_size**2
+        self.decoder = base.mlp(encoder.feature_dim, hidden, pixels)
+
+    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+        """Return the mean squared error of the rebuilt view."""
+        images = batch.view()
+        patch = int(self.options["patch"])
+        cells = (self.task.image_size // patch) ** 2
+        mask = random_mask(len(images), cells, self.options["mask_fraction"], batch.generator)
+        noise = torch.randn(images.shape, generator=batch.generator) * self.options["noise"]
+        rebuilt = self.decoder(encoder(blank(images + noise, mask, patch)))
+        return base.Step(functional.mse_loss(rebuilt, images.flatten(1)))

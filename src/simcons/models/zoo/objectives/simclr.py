@@ -1,0 +1,68 @@
+"""SimCLR: two views of an image attract, views of other images repel.
+
+Chen, Kornblith, Norouzi, Hinton, "A Simple Framework for Contrastive Learning of Visual
+Representations", ICML 2020 (arXiv 2002.05709), equation 1 and algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from simcons.models.zoo.architectures import Encoder
+from simcons.models.zoo.objectives import base
+
+OPTIONS: dict[str, float] = {"temperature": 0.2, "hidden_dim": 128, "projection_dim": 64}
+
+
+def similarity_logits(first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return NT-Xent's logits and the column of each row's positive.
+
+    Parameters
+    ----------
+    first, second
+        Projections (n, p) of two views of the same n images.
+    temperature
+        tau of equation 1.
+
+    Returns
+    -------
+    logits
+        (2 n, 2 n): cosine similarities over tau; the diagonal is -inf, since k != i in the sum.
+    positives
+        (2 n,): the other view of the same image.
+    """
+    n = len(first)
+    z = functional.normalize(torch.cat([first, second]), dim=1)
+    logits = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
+    return logits, torch.arange(2 * n).roll(n)
+
+
+def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """Return the normalised temperature-scaled cross-entropy (equation 1), mean over 2 n views.
+
+    l(i, j) = -log exp(sim(z_i, z_j) / tau) / sum_{k != i} exp(sim(z_i, z_k) / tau)
+    """
+    logits, positives = similarity_logits(first, second, temperature)
+    return functional.cross_entropy(logits, positives)
+
+
+class Heads(base.Heads):
+    """The projection head g, two layers; NT-Xent on its output."""
+
+    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
+        super().__init__(encoder, task, options)
+        hidden, out = int(options["hidden_dim"]), int(options["projection_dim"])
+        self.projection = base.mlp(encoder.feature_dim, hidden, out)
+
+    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+        """Return NT-Xent of two views, and how often the positive is the nearest."""
+        features = encoder(torch.cat([batch.view(), batch.view()]))
+        first, second = self.projection(features).chunk(2)
+        logits, positives = similarity_logits(first, second, self.options["temperature"])
+        return base.Step(
+            functional.cross_entropy(logits, positives), base.accuracy(logits, positives)
+        )

@@ -1,0 +1,65 @@
+"""Weights of zoo models on disk: a safetensors file with the encoder alone and one metadata key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from simcons.errors import UserError
+from simcons.files import atomic
+from simcons.models.zoo.architectures import Encoder
+from simcons.models.zoo.spec import ZooSpec
+from simcons.models.zoo.training import TrainedModel, build_encoder
+
+METADATA_KEY = "simcons"
+WEIGHTS_FILE = "weights.safetensors"
+_SHAPE_FIELDS = ("architecture", "width", "image_size", "objective", "seed")
+
+
+def save(path: Path, model: TrainedModel, spec: ZooSpec, **extra: Any) -> None:
+    """Write weights atomically; equal models give equal bytes.
+
+    Parameters
+    ----------
+    path
+        The safetensors file.
+    model, spec
+        What was trained, and as what.
+    extra
+        Further JSON-able values for the metadata, such as a fingerprint.
+    """
+    text = json.dumps({**extra, "spec": spec.model_dump(mode="json")}, sort_keys=True)
+    with atomic(path) as part:
+        part.write_bytes(to_bytes(model.state_dict, metadata={METADATA_KEY: text}))
+
+
+def load_encoder(path: Path, spec: ZooSpec) -> Encoder:
+    """Read an encoder, in evaluation mode.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, broken, or holds a model of another spec.
+    """
+    encoder = build_encoder(spec)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run `dvc repro` to train the model") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable as safetensors weights ({error})") from None
+    held, wanted = metadata.get("spec", {}), spec.model_dump(mode="json")
+    for field in _SHAPE_FIELDS:
+        if held.get(field) != wanted[field]:
+            raise UserError(
+                f"{path}: holds a model with {field} {held.get(field)!r}, the study asks for "
+                f"{wanted[field]!r}; run `dvc repro` to train it again"
+            )
+    encoder.load_state_dict(state)
+    return encoder.eval()

@@ -1,0 +1,127 @@
+"""What DVC knows of the pipeline: which stages are stale, missing or done.
+
+`dvc repro --dry --allow-missing` cannot judge a stage that depends on a folder of other stages'
+outputs, so `stale_stages` compares what git tracks (commands, params, code) with dvc.lock, and
+needs no data.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simcons.errors import UserError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
+
+@dataclass(frozen=True)
+class StageState:
+    """A stage and what is to say of it.
+
+    Attributes
+    ----------
+    name
+        As in `dvc repro NAME`.
+    state
+        ``done``, ``stale`` (an input changed) or ``missing`` (an output is not here).
+    reasons
+        What changed.
+    """
+
+    name: str
+    state: str
+    reasons: tuple[str, ...] = ()
+
+
+def _stages(repo: Repo) -> list[PipelineStage]:
+    from dvc.stage import PipelineStage
+
+    found = [s for s in repo.index.stages if isinstance(s, PipelineStage)]
+    if not found:
+        raise UserError(f"{repo.root_dir}/dvc.yaml holds no stages")
+    return found
+
+
+def _open(root: Path) -> Repo:
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
+    try:
+        return Repo(str(root))
+    except NotDvcRepoError:
+        raise UserError(f"{root.resolve()} is not a DVC repository; run this in a clone") from None
+    except DvcException as error:
+        raise UserError(f"{root}/dvc.yaml: {error}") from None
+
+
+def stale_stages(root: Path = Path()) -> tuple[int, list[StageState]]:
+    """Compare every stage's command, params and code with dvc.lock, without any data.
+
+    Returns
+    -------
+    n_stages : int
+        Number of stages in dvc.yaml.
+    stale : list of StageState
+        The stages that differ, with what differs.
+    """
+    with _open(root) as repo:
+        stages = _stages(repo)
+        made = {str(out.fspath): out for stage in stages for out in stage.outs}
+        stale = []
+        for stage in stages:
+            reasons = tuple(_differences(stage, made))
+            if reasons:
+                stale.append(StageState(stage.addressing, "stale", reasons))
+        return len(stages), stale
+
+
+def _differences(stage: PipelineStage, made: dict[str, Any]) -> Iterator[str]:
+    if stage.cmd_changed:
+        yield "command changed"
+    for out in stage.outs:
+        if out.hash_info is None or not out.hash_info.value:
+            yield f"{out} not in dvc.lock"
+    for dep in stage.deps:
+        path = str(dep.fspath)
+        if path in made:
+            # An output of another stage: both records in dvc.lock must name the same content.
+            if dep.hash_info != made[path].hash_info:
+                yield f"{dep} is recorded with another hash than its own stage's output"
+        elif not any(out.startswith(f"{path}/") or path.startswith(f"{out}/") for out in made):
+            yield from _changes(dep.workspace_status())
+
+
+def _changes(status: Any) -> Iterator[str]:
+    for name, change in sorted(status.items()):
+        if isinstance(change, dict):
+            yield from (f"{name}: {key} {what}" for key, what in sorted(change.items()))
+        else:
+            yield f"{name} {change}"
+
+
+def stage_states(root: Path = Path()) -> list[StageState]:
+    """Return every stage's state in the workspace, in dvc.yaml's order."""
+    with _open(root) as repo:
+        changed = repo.status()
+        return [_state(stage, changed.get(stage.addressing, [])) for stage in _stages(repo)]
+
+
+def _state(stage: PipelineStage, changes: list[Any]) -> StageState:
+    missing = [str(out) for out in stage.outs if not Path(out.fspath).exists()]
+    if missing:
+        return StageState(stage.addressing, "missing", tuple(missing))
+    reasons = []
+    for change in changes:
+        if isinstance(change, dict):
+            for kind, items in sorted(change.items()):
+                reasons += [f"{kind}: {text}" for text in _changes(items)]
+        else:
+            reasons.append(str(change))
+    return StageState(stage.addressing, "stale" if reasons else "done", tuple(reasons))

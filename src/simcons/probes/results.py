@@ -1,0 +1,333 @@
+"""What a probe yields, its files and the tidy table of many. No torch.
+
+A probe (one model, one seed) is a folder: ``probe.json`` (metrics, protocol, every setting tried),
+``logits.safetensors`` (test logits, targets, classes) and ``weights.safetensors`` (weight, bias).
+Nothing in them depends on when, where or how fast the probe was trained.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcons.errors import UserError
+from simcons.files import atomic, read_json, write_json, write_parquet
+from simcons.probes import metrics
+from simcons.probes.protocol import Protocol
+from simcons.probes.splits import index_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOGITS_FILE, WEIGHTS_FILE, PROBE_FILE = "logits.safetensors", "weights.safetensors", "probe.json"
+RESULTS_FILE = "results.parquet"
+
+
+class Trial(NamedTuple):
+    """A setting of the sweep and its score on validation images."""
+
+    learning_rate: float
+    penalty: float
+    validation_accuracy: float
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """A trained probe, its test logits and metrics.
+
+    Attributes
+    ----------
+    model, seed
+        Whose features, which seed.
+    classes
+        (C,) int64, ascending: the label of each logit.
+    logits
+        (n_test, C) float32.
+    targets
+        (n_test,) int64: labels, as given.
+    weight, bias
+        (C, d) and (C,) float32, on normalised features if the protocol normalises.
+    top1, top5
+        Shares of test images; top5 is NaN with 5 classes or fewer.
+    mean_per_class_recall
+        Mean over the classes of the test images.
+    expected_calibration_error
+        With 15 bins of equal width.
+    top1_low, top1_high
+        95 % bootstrap interval of top1 over test images (not over seeds).
+    learning_rate, weight_decay
+        The setting chosen; ``weight_decay`` is the penalty, whatever the regularization.
+    learning_rate_on_edge, weight_decay_on_edge
+        Whether the choice is the smallest or largest of its grid (of more than one value).
+    validation_accuracy
+        Of the setting chosen.
+    n_train, n_validation, n_test
+        Images; n_train counts validation images, since the refit uses them.
+    unseen_classes
+        Labels of test images that train does not have.
+    trials
+        Every setting tried, in order.
+    protocol
+        `Protocol.identity`.
+    """
+
+    model: str
+    seed: int
+    classes: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    top1: float
+    top5: float
+    mean_per_class_recall: float
+    expected_calibration_error: float
+    top1_low: float
+    top1_high: float
+    learning_rate: float
+    weight_decay: float
+    learning_rate_on_edge: bool
+    weight_decay_on_edge: bool
+    validation_accuracy: float
+    n_train: int
+    n_validation: int
+    n_test: int
+    unseen_classes: tuple[int, ...]
+    trials: tuple[Trial, ...]
+    protocol: Mapping[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of the results table: every scalar, and counts of the rest."""
+        counts = {
+            "n_classes": len(self.classes),
+            "n_unseen_classes": len(self.unseen_classes),
+            "n_trials": len(self.trials),
+        }
+        return {
+            name: counts[name] if name in counts else getattr(self, name) for name in row_columns()
+        }
+
+
+_ARRAYS = ("classes", "logits", "targets", "weight", "bias")
+_COUNTS = ("n_classes", "n_unseen_classes", "n_trials")  # in a row, not fields
+_NOT_IN_ROW = (*_ARRAYS, "unseen_classes", "trials", "protocol")
+
+
+def row_columns() -> list[str]:
+    """Return the columns of the results table, in order."""
+    names = [f.name for f in dataclasses.fields(ProbeResult)]
+    return [*(n for n in names if n not in _NOT_IN_ROW), *_COUNTS]
+
+
+def make_result(
+    *,
+    model: str,
+    seed: int,
+    classes: NDArray[np.int64],
+    logits: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    trials: Iterable[Trial],
+    chosen: Trial,
+    protocol: Protocol,
+    n_train: int,
+    n_validation: int,
+) -> ProbeResult:
+    """Score test logits and put a result together; see `ProbeResult` for the fields.
+
+    ``weights`` is (C, d + 1), the bias last.
+    """
+    penalties = protocol.weight_decays.values()
+    unseen = np.setdiff1d(targets, classes)
+    return ProbeResult(
+        model=model,
+        seed=seed,
+        classes=classes,
+        logits=np.ascontiguousarray(logits),
+        targets=targets,
+        weight=np.ascontiguousarray(weights[:, :-1]),
+        bias=np.ascontiguousarray(weights[:, -1]),
+        **score(logits, targets, classes),
+        learning_rate=chosen.learning_rate,
+        weight_decay=chosen.penalty,
+        learning_rate_on_edge=_on_edge(chosen.learning_rate, protocol.learning_rates),
+        weight_decay_on_edge=_on_edge(chosen.penalty, penalties),
+        validation_accuracy=chosen.validation_accuracy,
+        n_train=n_train,
+        n_validation=n_validation,
+        n_test=len(targets),
+        unseen_classes=tuple(unseen.tolist()),
+        trials=tuple(trials),
+        protocol=protocol.identity(),
+    )
+
+
+def score(
+    logits: NDArray[np.float32], targets: NDArray[np.int64], classes: NDArray[np.int64]
+) -> dict[str, float]:
+    """Return every metric of test logits.
+
+    Parameters
+    ----------
+    logits
+        (n, C).
+    targets
+        Labels (n,).
+    classes
+        The label of each logit (C,), ascending.
+    """
+    wanted = index_labels(targets, classes)
+    correct = metrics.top_k(logits, wanted, 1)
+    low, high = metrics.bootstrap_interval(correct)
+    confidence = metrics.softmax(logits).max(axis=1)
+    return {
+        "top1": float(correct.mean()),
+        "top5": float(metrics.top_k(logits, wanted, 5).mean()) if len(classes) > 5 else np.nan,
+        "mean_per_class_recall": metrics.mean_per_class_recall(correct, targets),
+        "expected_calibration_error": metrics.expected_calibration_error(confidence, correct),
+        "top1_low": low,
+        "top1_high": high,
+    }
+
+
+def _on_edge(value: float, grid: Iterable[float]) -> bool:
+    values = list(grid)
+    return len(values) > 1 and value in (min(values), max(values))
+
+
+def save_probe(result: ProbeResult, folder: Path) -> None:
+    """Write one probe as a folder, atomically; the same result gives the same bytes."""
+    header = _header(result)
+    with atomic(folder) as part:
+        part.mkdir()
+        write_json(part / PROBE_FILE, header)
+        _save_arrays(part / LOGITS_FILE, result, ("classes", "logits", "targets"))
+        _save_arrays(part / WEIGHTS_FILE, result, ("weight", "bias"))
+
+
+def _save_arrays(path: Path, result: ProbeResult, names: tuple[str, ...]) -> None:
+    from safetensors.numpy import save_file
+
+    about = {"model": result.model, "seed": result.seed, "protocol": result.protocol}
+    # One metadata key: several come out in random order.
+    metadata = {"simcons": json.dumps(about, sort_keys=True)}
+    save_file({n: getattr(result, n) for n in names}, path, metadata=metadata)
+
+
+def _header(result: ProbeResult) -> dict[str, Any]:
+    """Return everything but the arrays, JSON-able; NaN is None."""
+    return {
+        "row": {name: _none(value) for name, value in result.row().items()},
+        "unseen_classes": list(result.unseen_classes),
+        "trials": [[_none(v) for v in trial] for trial in result.trials],
+        "protocol": dict(result.protocol),
+    }
+
+
+def _none(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _nan(value: Any) -> Any:
+    return np.nan if value is None else value
+
+
+def load_probe(folder: Path) -> ProbeResult:
+    """Read a probe that `save_probe` wrote.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged, or is not a probe.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    header = read_json(folder / PROBE_FILE)
+    try:
+        arrays: dict[str, Any] = load_file(folder / LOGITS_FILE)
+        arrays |= load_file(folder / WEIGHTS_FILE)
+        return ProbeResult(
+            **{k: _nan(v) for k, v in header["row"].items() if k not in _COUNTS},
+            **arrays,
+            unseen_classes=tuple(header["unseen_classes"]),
+            trials=tuple(Trial(*map(_nan, t)) for t in header["trials"]),
+            protocol=header["protocol"],
+        )
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def load_row(folder: Path) -> dict[str, Any]:
+    """Read a probe's row of the results table, without its arrays (logits can be large).
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not a probe.
+    """
+    header = read_json(folder / PROBE_FILE)
+    try:
+        return {name: _nan(header["row"][name]) for name in row_columns()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(folder: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{folder}: not a readable probe ({error}); delete it and run `dvc repro` again"
+    )
+
+
+def collect(results: Iterable[ProbeResult | Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the tidy table of probes: a row per model and seed, sorted.
+
+    Parameters
+    ----------
+    results
+        Probes, or their rows (`ProbeResult.row`, `load_row`).
+
+    Raises
+    ------
+    UserError
+        If there are no results, or two of the same model and seed.
+    """
+    import pandas as pd
+
+    rows = [r.row() if isinstance(r, ProbeResult) else r for r in results]
+    if not rows:
+        raise UserError("no probe results to collect")
+    table = pd.DataFrame(rows).sort_values(["model", "seed"], ignore_index=True)
+    twice = table[table.duplicated(["model", "seed"])]
+    if len(twice):
+        raise UserError(
+            f"probe results of model '{twice.model.iloc[0]}', seed {twice.seed.iloc[0]} come twice"
+        )
+    return table
+
+
+def write_probes(folder: Path, results: Iterable[ProbeResult]) -> pd.DataFrame:
+    """Write ``MODEL/seed_S/`` for every result and ``results.parquet``; return its table.
+
+    A stage that holds probes as folders in a store links those to `probe_folder` instead and
+    writes the table alone.
+    """
+    kept = list(results)
+    table = collect(kept)
+    for result in kept:
+        save_probe(result, probe_folder(folder, result.model, result.seed))
+    write_parquet(folder / RESULTS_FILE, table)
+    return table
+
+
+def probe_folder(folder: Path, model: str, seed: int) -> Path:
+    """Return where a data set's probe of one model and seed lies."""
+    return folder / model / f"seed_{seed}"

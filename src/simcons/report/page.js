@@ -1,0 +1,46 @@
+"use strict";
+// Sorting of tables: a button in every heading, numbers by data-value, absent values last.
+(() => {
+  const keyOf = (row, k) => {
+    const cell = row.cells[k];
+    if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
+    return cell.classList.contains("absent") ? null : cell.textContent;
+  };
+  const compare = (a, b, sign) => {
+    if (a === null || b === null) return (a === null) - (b === null);
+    if (typeof a === "number" && typeof b === "number") return sign * (a - b);
+    return sign * String(a).localeCompare(String(b), "en", { numeric: true });
+  };
+  const sortBy = (table, k) => {
+    const heads = [...table.tHead.rows[0].cells];
+    const ascending = heads[k].getAttribute("aria-sort") !== "ascending";
+    heads.forEach((head) => head.removeAttribute("aria-sort"));
+    heads[k].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    const body = table.tBodies[0];
+    const rows = [...body.rows].map((row) => [keyOf(row, k), row]);
+    rows.sort((x, y) => compare(x[0], y[0], ascending ? 1 : -1));
+    body.append(...rows.map((entry) => entry[1]));
+  };
+  for (const table of document.querySelectorAll("table.sortable")) {
+    [...table.tHead.rows[0].cells].forEach((head, k) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => sortBy(table, k));
+    });
+  }
+})();
+
+// Figures of one measure at a time; figures that show every measure always stay.
+(() => {
+  const choice = document.getElementById("measure-switch");
+  if (!choice) return;
+  const show = () => {
+    for (const figure of document.querySelectorAll("figure[data-measure]")) {
+      figure.hidden = choice.value !== "" && figure.dataset.measure !== choice.value;
+    }
+  };
+  choice.addEventListener("change", show);
+  show();
+})();

@@ -1,0 +1,197 @@
+"""Rendering the report: one HTML file without any reference to the network.
+
+The page holds no date and no revision: the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files as resources
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from simcons.errors import UserError
+from simcons.figures.inputs import FigureInputs, check, count, measure_label
+from simcons.files import read_json
+from simcons.report import summary
+
+PAPER = "https://arxiv.org/abs/2411.05561"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page.
+
+    Parameters
+    ----------
+    name
+        Identifier and file name without suffix.
+    section
+        Heading under which it stands.
+    title, caption, alt
+        Its words.
+    png
+        The bytes of the PNG file.
+    measure, measure_label
+        The measure that it shows; None where it shows all or none.
+    """
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    alt: str
+    png: bytes
+    measure: str | None = None
+    measure_label: str | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, from the PNG header."""
+        if self.png[:8] != b"\x89PNG\r\n\x1a\n" or len(self.png) < 24:
+            raise UserError(f"figure {self.name}: not a PNG file; run the figures stage again")
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URL."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything on the page.
+
+    Parameters
+    ----------
+    figures
+        The study's tables, as for the figures.
+    pictures
+        The drawn figures, in order (see `load_pictures`).
+    study
+        The study's name.
+    params
+        The params that were run, as YAML text.
+    digests
+        Digest of each input, by path.
+    versions
+        Version of each library that decides a number.
+    warnings
+        Further warnings of the stages (grid edges, models that did not learn, ...).
+    intervals
+        Intervals of the median r, columns `simcons.report.summary.INTERVAL_COLUMNS`, or None.
+    method
+        The correlation that the headline shows.
+    """
+
+    figures: FigureInputs
+    pictures: Sequence[Picture] = ()
+    study: str = "study"
+    params: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    intervals: pd.DataFrame | None = None
+    method: str = "pearson"
+
+
+def load_pictures(folder: Path) -> list[Picture]:
+    """Read the figures that `simcons.figures.save_all` wrote.
+
+    Raises
+    ------
+    UserError
+        If ``captions.json`` or one of its pictures is missing.
+    """
+    pictures = []
+    for words in read_json(folder / "captions.json"):
+        path = folder / f"{words['name']}.png"
+        try:
+            png = path.read_bytes()
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such figure; run the figures stage again") from None
+        pictures.append(Picture(png=png, **words))
+    return pictures
+
+
+def sections(pictures: Sequence[Picture]) -> list[tuple[str, str, list[Picture]]]:
+    """Group pictures by heading, in the order of first appearance: (id, heading, pictures)."""
+    grouped: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        grouped.setdefault(picture.section, []).append(picture)
+    return [(f"section-{k}", name, part) for k, (name, part) in enumerate(grouped.items(), 1)]
+
+
+def _tables(inputs: ReportInputs) -> list[summary.Table]:
+    figures = inputs.figures
+    found: list[summary.Table | None] = [
+        summary.group_table(figures, inputs.intervals, inputs.method),
+        summary.pair_table(figures, inputs.method),
+        summary.dataset_table(figures),
+        summary.gap_table(figures),
+        summary.model_table(figures),
+    ]
+    return [table for table in found if table is not None and table.rows]
+
+
+def _asset(name: str) -> Markup:
+    """Return a file of this package as it is: it is ours, not input."""
+    return Markup((resources("simcons.report") / name).read_text(encoding="utf-8"))
+
+
+def _environment() -> jinja2.Environment:
+    text = (resources("simcons.report") / "page.html.j2").read_text(encoding="utf-8")
+    return jinja2.Environment(
+        loader=jinja2.DictLoader({"page.html.j2": text}),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(inputs: ReportInputs) -> str:
+    """Return the page as HTML text.
+
+    Raises
+    ------
+    UserError
+        If the tables do not fit each other, or a picture is no PNG.
+    """
+    check(inputs.figures)
+    figures = inputs.figures
+    measures = [(m, measure_label(m)) for m in figures.similarities]
+    shown = {p.measure for p in inputs.pictures if p.measure is not None}
+    present = {d for by_dataset in figures.similarities.values() for d in by_dataset}
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            study=inputs.study,
+            paper=PAPER,
+            n_models=count(len(figures.models), "model"),
+            n_datasets=count(len(present), "data set"),
+            measures=measures,
+            switch=[entry for entry in measures if entry[0] in shown],
+            method=inputs.method.capitalize(),
+            headlines=summary.headlines(figures, inputs.intervals, inputs.method),
+            answer=summary.answer(figures, inputs.method),
+            warnings=[*inputs.warnings, *summary.warnings(figures, inputs.intervals)],
+            sections=sections(inputs.pictures),
+            tables=_tables(inputs),
+            params=inputs.params,
+            digests=sorted(inputs.digests.items()),
+            versions=sorted(inputs.versions.items()),
+            css=_asset("page.css"),
+            script=_asset("page.js"),
+        )
+        .rstrip()
+        + "\n"
+    )

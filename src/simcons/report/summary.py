@@ -1,0 +1,317 @@
+"""The numbers of the report: headline, tables and warnings, computed from the tidy tables.
+
+No HTML here: what comes out are plain rows of text and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from simcons.figures.consistency_matrix import EVERYTHING, Group, group_label, select
+from simcons.figures.inputs import (
+    CATEGORIES,
+    CATEGORY_LABELS,
+    FigureInputs,
+    Similarities,
+    count,
+    dataset_names,
+    measure_label,
+    number,
+    ordered_datasets,
+    pair_values,
+    pearson,
+)
+from simcons.figures.reliability import precision_table
+
+LOW_RELIABILITY = 0.8
+INTERVAL_COLUMNS = ("measure", "method", "category", "group_1", "group_2", "low", "high", "level")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell: what is shown, and the number that it sorts by (None for text)."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report.
+
+    Parameters
+    ----------
+    name
+        Identifier in the page.
+    title
+        Caption of the table.
+    columns
+        Headings.
+    rows
+        Rows of cells, as long as ``columns``.
+    note
+        A sentence below the caption.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]] = field(default_factory=list)
+    note: str = ""
+
+    def numeric(self, k: int) -> bool:
+        """Return whether column ``k`` holds numbers (then it is aligned right)."""
+        return any(row[k].value is not None for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Median r of one measure: the number, and the words around it."""
+
+    measure: str
+    median: str
+    spread: str
+
+
+def cell(value: float, digits: int = 2) -> Cell:
+    """Return a number as a cell; NaN is shown as "n/a" and sorts last."""
+    finite = value is not None and bool(np.isfinite(value))
+    return Cell(number(value, digits), float(value) if finite else None)
+
+
+def _r(inputs: FigureInputs, measure: str, method: str, group: Group) -> np.ndarray:
+    r = select(inputs.consistency, measure, method, group)["r"].to_numpy(float)
+    return r[np.isfinite(r)]
+
+
+def measures_of(inputs: FigureInputs, method: str = "pearson") -> list[str]:
+    """Return the measures that have a consistency, in the order of the study."""
+    rows = inputs.consistency[inputs.consistency["method"] == method]
+    have = set(rows["measure"])
+    return [measure for measure in inputs.similarities if measure in have]
+
+
+def interval_text(
+    intervals: pd.DataFrame | None, measure: str, method: str, group: Group
+) -> str | None:
+    """Return "95 % interval 0.61 to 0.80" for the median r of a group, or None if not given."""
+    if intervals is None or intervals.empty:
+        return None
+    rows = select(intervals, measure, method, group)
+    if rows.empty or not np.isfinite(float(rows.iloc[0]["low"])):
+        return None
+    row = rows.iloc[0]
+    return f"{100 * row['level']:g} % interval {number(row['low'])} to {number(row['high'])}"
+
+
+def headlines(
+    inputs: FigureInputs, intervals: pd.DataFrame | None = None, method: str = "pearson"
+) -> list[Headline]:
+    """Return, per measure, the median over data set pairs of r over all pairs of models."""
+    found = []
+    for measure in measures_of(inputs, method):
+        r = _r(inputs, measure, method, EVERYTHING)
+        if not len(r):
+            continue
+        q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75])
+        interval = interval_text(intervals, measure, method, EVERYTHING)
+        spread = f"{interval}; " if interval else ""
+        spread += f"quartiles {number(q1)} to {number(q3)} over {count(len(r), 'data set pair')}"
+        found.append(Headline(measure_label(measure), number(median), spread))
+    return found
+
+
+def answer(inputs: FigureInputs, method: str = "pearson") -> list[str]:
+    """Return the answer in sentences, with the numbers of the first measure."""
+    measures = measures_of(inputs, method)
+    r = _r(inputs, measures[0], method, EVERYTHING) if measures else np.array([])
+    if not len(r):
+        return ["No correlation between data sets could be computed: the study needs at least two "
+                "data sets and three models."]  # fmt: skip
+    measure, median = measures[0], float(np.median(r))
+    label = measure_label(measure)
+    shared = f"{100 * median**2:.0f} %" if median > 0 else "none"
+    sentences = [
+        f"Similarities of two models on one data set correlate with those on another with a median "
+        f"r of {number(median)} ({label}, {count(len(r), 'data set pair')}; lowest "
+        f"{number(float(r.min()))}, highest {number(float(r.max()))}). Put as r²: similarity on "
+        f"one data set accounts for {shared} of the variance between pairs of models on another.",
+    ]
+    within = within_objective(inputs, measure, method)
+    if len(within) > 1:
+        listed = ", ".join(f"{name} {number(value)}" for name, value in within)
+        sentences.append(
+            f"Within a training objective the median r is: {listed}. Groups differ in the spread "
+            f"of their similarities, and a narrow spread alone lowers r."
+        )
+    return sentences
+
+
+def within_objective(
+    inputs: FigureInputs, measure: str, method: str = "pearson"
+) -> list[tuple[str, float]]:
+    """Return the median r within each training objective, highest first."""
+    found = []
+    for name in sorted(set(inputs.models["objective"].astype(str))):
+        r = _r(inputs, measure, method, ("objective", name, name))
+        if len(r):
+            found.append((name, float(np.median(r))))
+    return sorted(found, key=lambda entry: (-entry[1], entry[0]))
+
+
+def _groups(inputs: FigureInputs) -> list[Group]:
+    """Return all, then every pair of groups by category."""
+    rows = inputs.consistency[["category", "group_1", "group_2"]].drop_duplicates()
+    order = ["all", *CATEGORIES, *sorted(set(map(str, rows["category"])) - {"all", *CATEGORIES})]
+    groups = [(str(c), str(a), str(b)) for c, a, b in rows.itertuples(index=False)]
+    return sorted(groups, key=lambda group: (order.index(group[0]), group[1:]))
+
+
+def group_table(
+    inputs: FigureInputs, intervals: pd.DataFrame | None = None, method: str = "pearson"
+) -> Table:
+    """Return r over data set pairs for every measure and pair of groups, a row each."""
+    columns = ["Measure", "By", "Models", "Pairs of models", "Data set pairs", "Median r",
+               "First quartile", "Third quartile"]  # fmt: skip
+    with_interval = intervals is not None and not intervals.empty
+    rows = []
+    for measure in measures_of(inputs, method):
+        for group in _groups(inputs):
+            row = _group_row(inputs, measure, method, group)
+            if with_interval:
+                row.append(Cell(interval_text(intervals, measure, method, group) or "not given"))
+            rows.append(row)
+    return Table("groups", "Consistency of every pair of groups",
+                 [*columns, "Interval of the median"] if with_interval else columns, rows,
+                 "Median and quartiles of r over data set pairs.")  # fmt: skip
+
+
+def _group_row(inputs: FigureInputs, measure: str, method: str, group: Group) -> list[Cell]:
+    rows = select(inputs.consistency, measure, method, group)
+    r = _r(inputs, measure, method, group)
+    n_pairs = int(rows["n_pairs"].max()) if len(rows) else 0
+    q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75]) if len(r) else [float("nan")] * 3
+    by = "–" if group[0] == "all" else CATEGORY_LABELS.get(group[0], group[0])
+    counts = [Cell(f"{n_pairs:,}", n_pairs), Cell(f"{len(r):,}", len(r))]
+    words = [Cell(measure_label(measure)), Cell(by), Cell(group_label(group))]
+    return [*words, *counts, cell(median), cell(q1), cell(q3)]
+
+
+def pair_table(inputs: FigureInputs, method: str = "pearson") -> Table:
+    """Return r over all models for every data set pair, a column per measure."""
+    measures, names = measures_of(inputs, method), dataset_names(inputs.datasets)
+    columns = ["Data set", "Data set", *(measure_label(measure) for measure in measures)]
+    wide: dict[tuple[str, str], dict[str, float]] = {}
+    for measure in measures:
+        part = select(inputs.consistency, measure, method, EVERYTHING)
+        for first, second, r in zip(part["dataset_1"], part["dataset_2"], part["r"], strict=True):
+            wide.setdefault((str(first), str(second)), {})[measure] = float(r)
+    rows = [
+        [Cell(names[a]), Cell(names[b]), *(cell(r.get(m, float("nan"))) for m in measures)]
+        for (a, b), r in sorted(wide.items())
+    ]
+    return Table("pairs", "r between every two data sets, all models", columns, rows)
+
+
+def model_table(inputs: FigureInputs) -> Table:
+    """Return the models with their categories and mean accuracy."""
+    have = [category for category in CATEGORIES if category in inputs.models.columns]
+    columns = ["Model", *(CATEGORY_LABELS[category].capitalize() for category in have)]
+    accuracy = inputs.probes.groupby("model")["top1"].mean() if len(inputs.probes) else None
+    if accuracy is not None:
+        columns.append("Mean accuracy (%)")
+    rows = []
+    for model, entry in inputs.models.iterrows():
+        row = [Cell(str(model)), *(Cell(_text(entry[category])) for category in have)]
+        if accuracy is not None:
+            row.append(cell(100 * accuracy.get(model, float("nan")), 1))
+        rows.append(row)
+    return Table("models", "Models", columns, rows)
+
+
+def _text(value: object) -> str:
+    return "–" if value is None or value != value else str(value)
+
+
+def dataset_table(inputs: FigureInputs) -> Table:
+    """Return, per measure and data set: median similarity, its precision, mean accuracy."""
+    columns = ["Data set", "Domain", "Measure", "Median similarity", "Standard error",
+               "Reliability"]  # fmt: skip
+    names, precision = dataset_names(inputs.datasets), precision_table(inputs.similarities)
+    accuracy = inputs.probes.groupby("dataset")["top1"].mean() if len(inputs.probes) else None
+    if accuracy is not None:
+        columns.append("Mean accuracy (%)")
+    rows = []
+    for measure, by_dataset in inputs.similarities.items():
+        for dataset in ordered_datasets(inputs.datasets, by_dataset):
+            row = [Cell(names[dataset]), Cell(str(inputs.datasets.at[dataset, "domain"])),
+                   Cell(measure_label(measure)),
+                   *_precision_cells(by_dataset[dataset], precision, measure, dataset)]  # fmt: skip
+            if accuracy is not None:
+                row.append(cell(100 * accuracy.get(dataset, float("nan")), 1))
+            rows.append(row)
+    return Table("datasets", "Data sets", columns, rows,
+                 "Medians over pairs of models; “n/a”: no estimate.")  # fmt: skip
+
+
+def _precision_cells(
+    matrix: Similarities, precision: pd.DataFrame, measure: str, dataset: str
+) -> list[Cell]:
+    values = pair_values(matrix)
+    values = values[np.isfinite(values)]
+    row = precision[(precision["measure"] == measure) & (precision["dataset"] == dataset)].iloc[0]
+    median = float(np.median(values)) if len(values) else float("nan")
+    return [cell(median), cell(float(row["se_median"]), 3), cell(float(row["reliability"]), 3)]
+
+
+def gap_table(inputs: FigureInputs) -> Table | None:
+    """Return r of similarity and accuracy gap per data set, or None without probes."""
+    if inputs.gap.empty:
+        return None
+    names = dataset_names(inputs.datasets)
+    measures = [m for m in inputs.similarities if m in set(inputs.gap["measure"])]
+    groups = {
+        (str(m), str(d)): pearson(p["similarity"].to_numpy(float), p["gap"].to_numpy(float))
+        for (m, d), p in inputs.gap.groupby(["measure", "dataset"], sort=True)
+    }
+    rows = [
+        [Cell(names[d]), Cell(str(inputs.datasets.at[d, "domain"])),
+         *(cell(groups.get((m, d), float("nan"))) for m in measures)]
+        for d in ordered_datasets(inputs.datasets, inputs.gap["dataset"])
+    ]  # fmt: skip
+    columns = ["Data set", "Domain", *(measure_label(m) for m in measures)]
+    return Table("gap", "r of similarity and gap in accuracy", columns, rows)
+
+
+def warnings(inputs: FigureInputs, intervals: pd.DataFrame | None = None) -> list[str]:
+    """Return what a reader must know before believing the numbers."""
+    found = []
+    names = dataset_names(inputs.datasets)
+    table = precision_table(inputs.similarities)
+    for measure, part in table.groupby("measure", sort=False):
+        low = part[part["reliability"] < LOW_RELIABILITY].sort_values("reliability", kind="stable")
+        if len(low):
+            listed = ", ".join(
+                f"{names[str(d)]} ({number(v)})"
+                for d, v in zip(low["dataset"], low["reliability"], strict=True)
+            )
+            found.append(
+                f"{measure_label(str(measure))}: reliability below {LOW_RELIABILITY:g} on "
+                f"{listed}; r with these data sets is attenuated."
+            )
+        if part["se_median"].isna().all():
+            found.append(f"{measure_label(str(measure))}: no standard errors are available.")
+    undefined = int(inputs.consistency["r"].isna().sum())
+    if undefined:
+        found.append(
+            f"{count(undefined, 'correlation')} could not be computed (no spread, or fewer than 3 "
+            f"pairs of models) and {'is' if undefined == 1 else 'are'} left out of the medians."
+        )
+    if intervals is None or intervals.empty:
+        found.append("No intervals are given. Pairs of models share models and pairs of data sets "
+                     "share data sets, so the quartiles shown are no standard error.")  # fmt: skip
+    return found

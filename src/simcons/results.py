@@ -1,0 +1,172 @@
+"""Reading a study's results: the one loader that aggregate stages share.
+
+They read exactly the data sets and models of the study, never a glob; a missing one stops them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcons.errors import UserError
+from simcons.files import read_parquet, sha256_file
+from simcons.params import Study
+from simcons.paths import Paths
+from simcons.study import refuse_leftovers
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from simcons.figures import FigureInputs
+    from simcons.similarity import SimilarityMatrix
+
+
+def subset_features(
+    study: Study, paths: Paths, dataset: str
+) -> tuple[dict[str, npt.NDArray[np.float32]], npt.NDArray[np.int64]]:
+    """Return every model's features on the subset's training images.
+
+    Returns
+    -------
+    features : dict
+        Array (n, d) by model id; rows are the same images in all.
+    labels : ndarray
+        Class labels (n,).
+
+    Raises
+    ------
+    UserError
+        If a file is missing, or the files' or the subset's images differ.
+    """
+    from simcons.datasets import read_subset
+    from simcons.features import read_aligned
+
+    study.dataset_spec(dataset)
+    subset = read_subset(paths.subset(dataset))
+    files = read_aligned(
+        {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
+    )
+    first = next(iter(files.values()))
+    if first.keys_digest != subset.keys_digest:
+        raise UserError(
+            f"{paths.subset(dataset)} was drawn from other images than {paths.features(dataset)} "
+            f"holds; run `dvc repro subset@{dataset} features@{dataset}`"
+        )
+    features = {model: file.features[subset.indices] for model, file in files.items()}
+    return features, first.targets[subset.indices]
+
+
+def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, SimilarityMatrix]]:
+    """Return the similarity matrices of the study: measure, then data set (sorted).
+
+    Raises
+    ------
+    UserError
+        If one is missing or has other models than the study, or data/ holds other studies' results.
+    """
+    from simcons.similarity import read_similarity
+
+    refuse_leftovers(study, paths)
+    models = sorted(study.model_specs())
+    found: dict[str, dict[str, SimilarityMatrix]] = {m: {} for m in study.similarity.measures}
+    for dataset in sorted(study.datasets):
+        folder = paths.similarity(dataset)
+        for measure, matrix in read_similarity(folder, study.similarity.measures).items():
+            if sorted(matrix.models) != models:
+                odd = sorted(set(matrix.models) ^ set(models))
+                raise UserError(
+                    f"{folder}: its models are not the study's ({', '.join(odd[:5])}); "
+                    f"run `dvc repro similarity@{dataset}`"
+                )
+            found[measure][dataset] = matrix
+    return found
+
+
+def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
+    """Return the probes of the study, a row per data set, model and seed.
+
+    Raises
+    ------
+    UserError
+        If a data set's results are missing or lack a model or seed.
+    """
+    import pandas as pd
+
+    refuse_leftovers(study, paths)
+    wanted = {(model, seed) for model in study.model_specs() for seed in study.probe.seeds}
+    tables = []
+    for dataset in sorted(study.datasets):
+        path = paths.probes(dataset) / "results.parquet"
+        table = read_parquet(path)
+        lacking = wanted - set(zip(table["model"], table["seed"], strict=True))
+        if lacking:
+            model, seed = min(lacking)
+            raise UserError(
+                f"{path}: no probe of model '{model}', seed {seed}; run `dvc repro probe@{dataset}`"
+            )
+        table.insert(0, "dataset", dataset)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def accuracies(probes: pd.DataFrame) -> pd.DataFrame:
+    """Return top-1 accuracy averaged over seeds: columns dataset, model, accuracy."""
+    mean = probes.groupby(["dataset", "model"], sort=True)["top1"].mean()
+    return mean.rename("accuracy").reset_index()
+
+
+def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
+    """Return everything that figures and report are drawn from.
+
+    Raises
+    ------
+    UserError
+        As `read_similarities` and `read_probes`; also if the consistency table is missing.
+    """
+    import pandas as pd
+
+    from simcons.consistency import gap_pairs
+    from simcons.figures import FigureInputs
+
+    similarities = read_similarities(study, paths)
+    probes = read_probes(study, paths)
+    scores = accuracies(probes)
+    gaps = [gap_pairs(by, scores, measure=measure) for measure, by in similarities.items()]
+    return FigureInputs(
+        similarities=similarities,
+        models=study.model_table(),
+        datasets=study.dataset_table(),
+        consistency=read_parquet(paths.consistency / "consistency.parquet"),
+        gap=pd.concat(gaps, ignore_index=True),
+        probes=probes,
+    )
+
+
+def input_digests(study: Study, paths: Paths) -> dict[str, str]:
+    """Return the SHA-256 of each file that the report is made from, by path."""
+    files = [paths.consistency / "consistency.parquet"]
+    for dataset in sorted(study.datasets):
+        folder = paths.similarity(dataset)
+        files += [folder / "matrix.json"]
+        files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
+        files += [paths.probes(dataset) / "results.parquet"]
+    return {file.relative_to(paths.root).as_posix(): sha256_file(file) for file in files}
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide a number."""
+    from importlib.metadata import version
+
+    names = ("numpy", "pandas", "scikit-learn", "scipy", "simcons", "timm", "torch", "torchvision")
+    return {name: version(name) for name in names}
+
+
+def probe_warnings(probes: pd.DataFrame) -> list[str]:
+    """Return a sentence for every data set whose probes chose a setting on the grid's edge."""
+    edge = probes[probes["learning_rate_on_edge"] | probes["weight_decay_on_edge"]]
+    return [
+        f"{dataset}: {len(part)} of {int((probes['dataset'] == dataset).sum())} probes chose a "
+        f"learning rate or weight decay on the edge of the grid; a better one may lie outside."
+        for dataset, part in edge.groupby("dataset", sort=True)
+    ]

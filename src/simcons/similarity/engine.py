@@ -1,0 +1,239 @@
+"""The one pass over block pairs: every model's tile once, every pair of models by one GEMM.
+
+For kernels K_i of m models the sums G_ij = sum_ab K_i[a, b] K_j[a, b] per block pair, and each
+model's row sums per block, are all that HSIC and the correlation of distance matrices need; see
+`values` for the arithmetic. No n x n matrix exists at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from simcons.progress import progress
+from simcons.similarity.blocks import Blocks
+from simcons.similarity.prepare import Array, Prepared
+from simcons.similarity.tiles import Kernel, TileMaker
+
+ZERO_ENTRY = 1e-6  # the share of a tile's entry that float32 cannot tell from zero
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of one kernel.
+
+    Parameters
+    ----------
+    products
+        Sums of products of tiles (all but Spearman).
+    rows
+        Row sums per block (HSIC).
+    values
+        The distances themselves, for ranks (Spearman).
+    """
+
+    products: bool
+    rows: bool
+    values: bool
+
+
+@dataclass
+class Sums:
+    """Accumulated sums of one kernel, diagonal entries (a, a) left out.
+
+    Parameters
+    ----------
+    products
+        (P, m, m) float64 sums of K_i * K_j over the tile of each block pair p <= q; the tile of
+        p < q holds each pair of images once, that of p = q twice.
+    totals
+        (P, m) float64 sums of K_i over the same tiles.
+    rows
+        (m, n, B) float32 row sums over each block, or None.
+    diagonal
+        (m, n) float64 the kernels' diagonals.
+    magnitude
+        (m,) the size of entries that rounding errors are relative to.
+    values
+        (m, n (n - 1) / 2) float32 the values of all pairs a < b, block pair after block pair, or
+        None.
+    """
+
+    products: Array
+    totals: Array
+    rows: Array | None
+    diagonal: Array
+    magnitude: Array
+    values: torch.Tensor | None
+
+
+def pair_counts(blocks: Blocks) -> Array:
+    """Return (P,) the number of pairs of different images in each block pair."""
+    size = blocks.sizes
+    return np.array(
+        [size[p] * (size[p] - 1) // 2 if p == q else size[p] * size[q] for p, q in blocks.pairs()]
+    )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a block pair: rows a, columns b, in block order."""
+
+    pair: int
+    p: int
+    q: int
+    a: slice
+    b: slice
+
+    @property
+    def on_diagonal(self) -> bool:
+        """Whether rows and columns are the same images."""
+        return self.a == self.b
+
+    @property
+    def weight(self) -> int:
+        """How often the tile counts: tiles beside the diagonal in a block with itself twice."""
+        return 2 if self.p == self.q and not self.on_diagonal else 1
+
+    @property
+    def area(self) -> int:
+        """Entries in the tile."""
+        return (self.a.stop - self.a.start) * (self.b.stop - self.b.start)
+
+
+def make_tiles(blocks: Blocks, edge: int) -> list[Tile]:
+    """Cut the upper triangle of block pairs into tiles with sides of at most ``edge``."""
+    tiles = []
+    for pair, (p, q) in enumerate(blocks.pairs()):
+        for a in _parts(blocks.edges[p], blocks.edges[p + 1], edge):
+            for b in _parts(blocks.edges[q], blocks.edges[q + 1], edge):
+                if p < q or a.start <= b.start:
+                    tiles.append(Tile(pair, p, q, a, b))
+    return tiles
+
+
+def _parts(start: int, stop: int, edge: int) -> list[slice]:
+    """Cut a range into near-equal parts of at most ``edge``."""
+    count = -(-(stop - start) // edge)
+    cuts = np.linspace(start, stop, count + 1).astype(int)
+    return [slice(int(s), int(e)) for s, e in pairwise(cuts)]
+
+
+@dataclass
+class _Stack:
+    """Working memory of one kernel: the flattened tiles of all models."""
+
+    request: Request
+    makers: list[TileMaker]
+    tiles: torch.Tensor
+    sums: Sums
+    filled: int = 0
+
+
+def accumulate(
+    models: list[Prepared],
+    makers: dict[Kernel, list[TileMaker]],
+    requests: dict[Kernel, Request],
+    blocks: Blocks,
+    edge: int,
+    device: torch.device,
+) -> dict[Kernel, Sums]:
+    """Run the pass.
+
+    Parameters
+    ----------
+    models
+        m prepared models, in block order.
+    makers
+        Kernel -> a tile maker per model.
+    requests
+        Kernel -> what is wanted of it.
+    blocks
+        The blocks of images.
+    edge
+        Largest side of a tile.
+    device
+        Where tiles are computed.
+    """
+    tiles = make_tiles(blocks, edge)
+    largest = max(tile.area for tile in tiles)
+    stacks = {k: _stack(requests[k], makers[k], blocks, largest, device) for k in sorted(requests)}
+    scratch = torch.empty(largest, device=device)
+    xs = [torch.from_numpy(model.x).to(device) for model in models]
+    work = float(sum(tile.area for tile in tiles))
+    with progress(f"similarity of {len(models)} models", work, "image pairs") as advance:
+        for tile in tiles:
+            _fill(tile, xs, stacks, scratch)
+            for stack in stacks.values():
+                _reduce(tile, stack)
+            advance(tile.area)
+    return {kernel: stack.sums for kernel, stack in stacks.items()}
+
+
+def _stack(
+    request: Request, makers: list[TileMaker], blocks: Blocks, largest: int, device: torch.device
+) -> _Stack:
+    m, n, B = len(makers), blocks.n_images, blocks.n_blocks
+    pairs = B * (B + 1) // 2
+    sums = Sums(
+        products=np.zeros((pairs, m, m)),
+        totals=np.zeros((pairs, m)),
+        rows=np.zeros((m, n, B), dtype=np.float32) if request.rows else None,
+        diagonal=np.stack([maker.diagonal for maker in makers]),
+        magnitude=np.array([maker.magnitude for maker in makers]),
+        values=torch.empty((m, n * (n - 1) // 2)) if request.values else None,
+    )
+    return _Stack(request, makers, torch.empty((m, largest), device=device), sums)
+
+
+def _fill(
+    tile: Tile, xs: list[torch.Tensor], stacks: dict[Kernel, _Stack], scratch: torch.Tensor
+) -> None:
+    """Compute every model's dot products once and every kernel's tile from them."""
+    shape = (tile.a.stop - tile.a.start, tile.b.stop - tile.b.start)
+    for i, x in enumerate(xs):
+        dot = scratch[: tile.area].view(shape)
+        torch.mm(x[tile.a], x[tile.b].T, out=dot)
+        for stack in stacks.values():
+            out = stack.tiles[i, : tile.area].view(shape)
+            stack.makers[i](dot, tile.a, tile.b, out)
+            if tile.on_diagonal:
+                out.fill_diagonal_(0)
+
+
+def _reduce(tile: Tile, stack: _Stack) -> None:
+    """Add one tile of all models to the sums."""
+    flat = stack.tiles[:, : tile.area]
+    sums = stack.sums
+    if stack.request.products:
+        sums.products[tile.pair] += tile.weight * gram_of_rows(flat)
+        cube = flat.unflatten(1, (tile.a.stop - tile.a.start, -1))
+        by_row, by_column = cube.sum(2), cube.sum(1)
+        sums.totals[tile.pair] += tile.weight * by_row.double().sum(1).cpu().numpy()
+        if sums.rows is not None:
+            sums.rows[:, tile.a, tile.q] += by_row.cpu().numpy()
+            if not tile.on_diagonal:
+                sums.rows[:, tile.b, tile.p] += by_column.cpu().numpy()
+    if sums.values is not None:
+        stack.filled += _collect(tile, flat, sums.values, stack.filled)
+
+
+def gram_of_rows(flat: torch.Tensor, chunk: int = 1 << 16) -> Array:
+    """Return the (m, m) float64 Gram matrix of a float32 (m, N), summed in float64 over chunks."""
+    total = np.zeros((len(flat), len(flat)))
+    for part in flat.split(chunk, dim=1):
+        total += (part @ part.T).double().cpu().numpy()
+    return total
+
+
+def _collect(tile: Tile, flat: torch.Tensor, values: torch.Tensor, start: int) -> int:
+    """Append the values of a tile's pairs of different images, each once; return their number."""
+    if tile.on_diagonal:
+        side = tile.a.stop - tile.a.start
+        upper = torch.triu_indices(side, side, offset=1, device=flat.device)
+        flat = flat[:, upper[0] * side + upper[1]]
+    values[:, start : start + flat.shape[1]] = flat.cpu()
+    return flat.shape[1]

@@ -1,0 +1,142 @@
+"""From accumulated sums to similarities, on all images and on any union of blocks.
+
+Pure arithmetic on small arrays; nothing here reads features.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simcons.errors import UserError
+from simcons.similarity.blocks import Blocks, Subsets
+from simcons.similarity.engine import ZERO_ENTRY, Sums, pair_counts
+from simcons.similarity.prepare import Array
+
+ZERO_SUM = 1e-7  # the share of a raw sum of squares that float32 sums cannot tell from zero
+
+
+def subset_hsic(sums: Sums, blocks: Blocks, subsets: Subsets, *, biased: bool) -> Array:
+    """Return HSIC of all pairs of models on every subset, up to a factor.
+
+    Unbiased (Song et al. 2007, eq. 5; Szekely and Rizzo 2014), with K, L zero on the diagonal:
+    tr(KL) + (1'K1)(1'L1) / ((n-1)(n-2)) - 2 / (n-2) 1'KL1. Biased (Gretton et al. 2005), with the
+    diagonals: tr(KL) - 2/n 1'KL1 + (1'K1)(1'L1) / n^2.
+
+    Returns
+    -------
+    ndarray
+        (S, m, m) float64. Unbiased HSIC of a model with itself is the squared norm of a U-centred
+        matrix, so it is never negative but for rounding.
+    """
+    weights = pair_weights(blocks, subsets)
+    trace = np.tensordot(weights, sums.products, axes=1)
+    row_product, total, own = _row_products(sums, blocks, subsets, biased)
+    n = (subsets.members @ blocks.sizes).astype(np.float64)[:, None, None]
+    outer = total[:, :, None] * total[:, None, :]
+    if biased:
+        return trace + own - 2 / n * row_product + outer / n**2
+    return trace + outer / ((n - 1) * (n - 2)) - 2 / (n - 2) * row_product
+
+
+def _row_products(
+    sums: Sums, blocks: Blocks, subsets: Subsets, biased: bool
+) -> tuple[Array, Array, Array]:
+    """Return 1'K_i K_j 1 (S, m, m), 1'K_i 1 (S, m), sum_a K_i[a,a] K_j[a,a] (S, m, m) per subset.
+
+    Row sums hold the diagonal in the biased form only.
+    """
+    assert sums.rows is not None
+    count, m = len(subsets.members), len(sums.diagonal)
+    product, own, total = np.zeros((count, m, m)), np.zeros((count, m, m)), np.zeros((count, m))
+    for p in range(blocks.n_blocks):
+        images = slice(blocks.edges[p], blocks.edges[p + 1])
+        inside = np.flatnonzero(subsets.members[:, p])
+        member = subsets.members[inside].T.astype(np.float64)
+        rows = np.moveaxis(sums.rows[:, images].astype(np.float64) @ member, 2, 0)
+        if biased:
+            diagonal = sums.diagonal[:, images]
+            own[inside] += diagonal @ diagonal.T
+            rows = rows + diagonal
+        product[inside] += rows @ rows.transpose(0, 2, 1)
+        total[inside] += rows.sum(axis=2)
+    return product, total, own
+
+
+def pair_weights(blocks: Blocks, subsets: Subsets) -> Array:
+    """Return (S, P): how often the tile of a block pair counts in the full square of a subset.
+
+    2 for two different blocks, 1 for a block with itself, 0 outside the subset.
+    """
+    p, q = np.array(blocks.pairs()).T
+    return np.where(p == q, 1.0, 2.0) * subsets.members[:, p] * subsets.members[:, q]
+
+
+def subset_covariance(sums: Sums, blocks: Blocks, subsets: Subsets) -> Array:
+    """Return the centred sums of products of distance matrices over the upper triangle.
+
+    Returns
+    -------
+    ndarray
+        (S, m, m) float64.
+    """
+    weights = pair_weights(blocks, subsets) / 2
+    total = weights @ sums.totals
+    number = ((weights > 0) @ pair_counts(blocks).astype(np.float64))[:, None, None]
+    cross = np.tensordot(weights, sums.products, axes=1)
+    return cross - total[:, :, None] * total[:, None, :] / number
+
+
+def noise_floor(sums: Sums, blocks: Blocks, subsets: Subsets) -> Array:
+    """Return (m,) sizes below which a model's HSIC or variance on the whole set is rounding."""
+    own = np.einsum("pii->pi", sums.products)
+    raw = pair_weights(blocks, subsets)[0] @ own
+    n = blocks.n_images
+    return ZERO_SUM * raw + n * (n - 1) * np.square(ZERO_ENTRY * sums.magnitude)
+
+
+def normalized(
+    products: Array, floor: Array, models: list[str], measure: str, what: str
+) -> tuple[Array, list[str]]:
+    """Divide (S, m, m) products by the square roots of their diagonals.
+
+    Parameters
+    ----------
+    products
+        HSIC or covariance per subset; row 0 is the whole set.
+    floor
+        (m,) a diagonal of the whole set below this is zero up to rounding.
+    models, measure
+        For messages.
+    what
+        What the diagonal is, such as ``"HSIC with itself"``.
+
+    Returns
+    -------
+    values
+        (S, m, m); NaN for models whose diagonal is not positive on that subset.
+    notes
+        A line per model that has such subsets.
+
+    Raises
+    ------
+    UserError
+        If a diagonal of the whole set is zero up to rounding: the similarity is undefined.
+    """
+    own = np.einsum("sii->si", products)
+    undefined = np.flatnonzero(own[0] <= floor)
+    if len(undefined):
+        i = undefined[0]
+        raise UserError(
+            f"measure '{measure}': the {what} of model '{models[i]}' is {own[0, i]:.3g}, zero up "
+            "to rounding: its kernel or distances are constant over the pairs of images, so the "
+            "similarity is undefined. Leave the model out, or choose another measure or bandwidth"
+        )
+    bad = own <= 0
+    norm = np.sqrt(np.where(bad, np.nan, own))
+    values = np.clip(products / (norm[:, :, None] * norm[:, None, :]), -1.0, 1.0)
+    notes = [
+        f"{measure}: the {what} of {models[i]} is not positive on {int(bad[:, i].sum())} of the "
+        "subsets of images, which have no value"
+        for i in np.flatnonzero(bad.any(axis=0))
+    ]
+    return values, notes

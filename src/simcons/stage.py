@@ -1,0 +1,71 @@
+"""What every script in stages/ shares: params checked, threads fixed, errors for people.
+
+A stage is a function of its arguments and the study; `run` turns it into a command.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from simcons.errors import UserError
+from simcons.files import read_yaml
+from simcons.paths import Paths
+
+if TYPE_CHECKING:
+    from simcons.params import Study
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def limit_threads(threads: int, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Fix the threads of every numerical library; call it before NumPy or torch is imported."""
+    for name in THREAD_VARIABLES:
+        environ[name] = str(threads)
+
+
+def start() -> Study:
+    """Load and validate the study and fix the threads; every stage begins with it."""
+    values = read_yaml(Paths().params)
+    numerics = values.get("numerics") if isinstance(values, dict) else None
+    threads = numerics.get("threads") if isinstance(numerics, dict) else None
+    # Before validation, which imports NumPy: its BLAS reads the variables when it is loaded.
+    limit_threads(threads if isinstance(threads, int) and threads > 0 else 2)
+    from simcons.params import load_study
+
+    return load_study()
+
+
+def run(command: Callable[..., Any]) -> None:
+    """Run a typer command or app; a UserError is printed alone, with exit code 2.
+
+    A full disk is one line too (exit code 1): what was being written is gone, what was there before
+    is whole, and finished results are in the store.
+    """
+    try:
+        command()
+    except UserError as error:
+        fail(str(error), 2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        fail(
+            f"{error.strerror}: {error.filename or 'while writing'}; free space or rights are "
+            f"needed, then run the same command again",
+            1,
+        )
+
+
+def fail(message: str, code: int) -> None:
+    """Print one message and leave."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.exit(code)

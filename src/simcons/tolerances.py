@@ -1,0 +1,104 @@
+"""Do metrics agree with a git revision, within tolerances that say why they are what they are?
+
+`tolerances.yaml` in the repository's root lists rules, first match wins:
+
+    - metrics: consistency.json        # file below metrics/
+      keys: "*.median"                 # shell pattern over the dotted key
+      tolerance: 0.02                  # largest absolute difference
+      reason: ...
+
+CPUs round differently, so numbers are never compared by hash across machines.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import math
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from simcons.errors import UserError
+from simcons.files import read_json, read_yaml
+from simcons.paths import Paths
+
+_RULE_KEYS = {"metrics", "keys", "tolerance", "reason"}
+
+
+def differences(paths: Paths, revision: str) -> list[str]:
+    """Return a line for every metric that differs from a revision's by more than its tolerance.
+
+    Raises
+    ------
+    UserError
+        If git does not know the revision, it has no metrics, or tolerances.yaml is not valid.
+    """
+    rules = _rules(paths.root / "tolerances.yaml")
+    names = _git(paths.root, "ls-tree", "--name-only", revision, "--", "metrics/").split()
+    names = [name for name in names if name.endswith(".json")]
+    if not names:
+        raise UserError(f"git revision {revision} has no metrics/*.json")
+    found = []
+    for name in sorted(names):
+        old = json.loads(_git(paths.root, "show", f"{revision}:{name}"))
+        new = read_json(paths.root / name)
+        found += [f"{name}: {line}" for line in _compare(Path(name).name, old, new, rules)]
+    return found
+
+
+def _rules(path: Path) -> list[dict[str, Any]]:
+    rules = read_yaml(path)
+    if not isinstance(rules, list) or not all(
+        isinstance(rule, dict) and set(rule) == _RULE_KEYS for rule in rules
+    ):
+        raise UserError(f"{path}: expected a list of rules, each with {sorted(_RULE_KEYS)}")
+    return rules
+
+
+def _git(root: Path, *args: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *args], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise UserError(f"git {' '.join(args)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, leaf) of nested maps and lists."""
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list):
+        items = dict(enumerate(value)).items()
+    else:
+        yield prefix, value
+        return
+    for key, item in items:
+        yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _compare(name: str, old: Any, new: Any, rules: list[dict[str, Any]]) -> Iterator[str]:
+    before, after = dict(flatten(old)), dict(flatten(new))
+    for key in sorted(before.keys() | after.keys()):
+        if key not in before or key not in after:
+            yield f"{key} is only in the {'new' if key in after else 'old'} metrics"
+            continue
+        tolerance = _tolerance(name, key, rules)
+        if not _close(before[key], after[key], tolerance):
+            yield f"{key} was {before[key]}, is {after[key]} (tolerance {tolerance})"
+
+
+def _tolerance(name: str, key: str, rules: list[dict[str, Any]]) -> float:
+    for rule in rules:
+        if fnmatch.fnmatch(name, rule["metrics"]) and fnmatch.fnmatch(key, rule["keys"]):
+            return float(rule["tolerance"])
+    return 0.0
+
+
+def _close(old: Any, new: Any, tolerance: float) -> bool:
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (old, new))
+    if not numbers:
+        return bool(old == new)
+    return math.isclose(old, new, rel_tol=0.0, abs_tol=tolerance)

@@ -1,0 +1,21 @@
+"""Build or get one data set as WebDataset shards."""
+
+from __future__ import annotations
+
+import typer
+
+from simcons import stage
+from simcons.paths import Paths
+
+
+def main(dataset: str) -> None:
+    """Write data/datasets/DATASET."""
+    study = stage.start()
+    from simcons.datasets import build_dataset
+
+    spec = study.dataset_spec(dataset)
+    build_dataset(spec, spec.options, Paths().dataset(dataset))
+
+
+if __name__ == "__main__":
+    stage.run(lambda: typer.run(main))

@@ -1,0 +1,29 @@
+"""Extract every model's features on one data set, in one pass over its shards."""
+
+from __future__ import annotations
+
+import typer
+
+from simcons import stage
+from simcons.paths import Paths
+from simcons.store import Store
+
+
+def main(dataset: str) -> None:
+    """Write data/features/DATASET/MODEL/SPLIT.safetensors."""
+    study = stage.start()
+    from simcons.features import extract
+
+    study.dataset_spec(dataset)
+    paths = Paths()
+    extract(
+        paths.dataset(dataset),
+        study.model_specs(),
+        Store(paths.store),
+        paths.features(dataset),
+        threads=study.numerics.threads,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(lambda: typer.run(main))

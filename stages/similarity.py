@@ -1,0 +1,34 @@
+"""Compute every measure between all pairs of models on one data set, in one pass."""
+
+from __future__ import annotations
+
+import typer
+
+from simcons import stage
+from simcons.paths import Paths
+
+
+def main(dataset: str) -> None:
+    """Write data/similarity/DATASET."""
+    study = stage.start()
+    from simcons.results import subset_features
+    from simcons.similarity import compute_similarity, write_similarity
+
+    paths = Paths()
+    features, labels = subset_features(study, paths, dataset)
+    wanted = study.similarity
+    result = compute_similarity(
+        features,
+        wanted.measures,
+        labels=labels,
+        normalize=wanted.normalize,
+        block_seed=wanted.block_seed,
+        n_blocks=wanted.n_blocks,
+        n_halves=wanted.n_halves,
+        memory_gb=wanted.memory_gb,
+    )
+    write_similarity(paths.similarity(dataset), result)
+
+
+if __name__ == "__main__":
+    stage.run(lambda: typer.run(main))

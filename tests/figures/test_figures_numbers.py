@@ -1,0 +1,229 @@
+"""The numbers in captions are those of the data: known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_study import Matrix, dataset_table, study
+
+from simcons.figures import (
+    accuracy,
+    category_boxes,
+    consistency_matrix,
+    dataset_scatter,
+    gap_scatter,
+    reliability,
+    similarity_heatmaps,
+)
+from simcons.figures.inputs import (
+    count,
+    measure_label,
+    number,
+    ordered_datasets,
+    pair_values,
+    pearson,
+)
+
+MODELS = pd.DataFrame(
+    {"objective": ["A", "A", "A", "B"]}, index=pd.Index(["m1", "m2", "m3", "m4"], name="model")
+)
+DATASETS = pd.DataFrame(
+    {"name": ["One", "Two", "Three"], "domain": ["Z", "Y", "Y"]}, index=["d1", "d2", "d3"]
+)
+
+
+def square(pairs: list[float]) -> np.ndarray:
+    values = np.eye(4)
+    values[np.triu_indices(4, 1)] = pairs
+    return np.maximum(values, values.T)
+
+
+# Pairs in order: 12, 13, 14, 23, 24, 34; within A: 12, 13, 23.
+BY_DATASET = {
+    "d1": Matrix(list(MODELS.index), square([0.9, 0.5, 0.1, 0.7, 0.2, 0.3])),
+    "d2": Matrix(list(MODELS.index), square([0.7, 0.3, 0.3, 0.5, 0.2, 0.1])),
+}
+
+
+def test_mean_and_spread_over_data_sets():
+    matrices = similarity_heatmaps.stack(BY_DATASET, ["d1", "d2"])
+    assert similarity_heatmaps.over_datasets(matrices, "mean")[0, 1] == pytest.approx(0.8)
+    assert similarity_heatmaps.over_datasets(matrices, "sd")[0, 1] == pytest.approx(0.1 * 2**0.5)
+    matrices[0, 0, 1] = np.nan
+    assert similarity_heatmaps.over_datasets(matrices, "mean")[0, 1] == pytest.approx(0.7)
+    assert np.isnan(similarity_heatmaps.over_datasets(matrices, "sd")[0, 1])
+
+
+def test_mean_caption_names_ends_and_medians():
+    words = similarity_heatmaps.describe_over_datasets(
+        BY_DATASET, MODELS, DATASETS, "cka_linear", "mean"
+    )
+    assert "Most alike: m1 and m2 (0.80)" in words.caption
+    assert "least alike: m1 and m4 (0.20)" in words.caption  # 0.20 is reached first by m1, m4
+    assert "0.60 within a training objective, 0.20 between two" in words.caption
+
+
+def test_clustering_puts_similar_models_side_by_side():
+    mean = np.full((6, 6), 0.1)
+    for block in ([0, 2, 4], [1, 3, 5]):
+        mean[np.ix_(block, block)] = 0.9
+    order = list(similarity_heatmaps.cluster_order(mean))
+    assert {frozenset(order[:3]), frozenset(order[3:])} == {frozenset([0, 2, 4]),
+                                                            frozenset([1, 3, 5])}  # fmt: skip
+    mean[0, 1] = mean[1, 0] = np.nan
+    assert sorted(similarity_heatmaps.cluster_order(mean)) == list(range(6))
+
+
+def test_scatter_correlations_equal_numpy():
+    r = dataset_scatter.correlations(BY_DATASET, MODELS, ("d1", "d2"))
+    x, y = pair_values(BY_DATASET["d1"]), pair_values(BY_DATASET["d2"])
+    assert r["all pairs"] == (pytest.approx(np.corrcoef(x, y)[0, 1]), 6)
+    assert r["A"] == (pytest.approx(1.0), 3)  # 0.9, 0.5, 0.7 against 0.7, 0.3, 0.5
+    assert np.isnan(r["B"][0])
+    assert r["B"][1] == 0
+    words = dataset_scatter.describe(BY_DATASET, MODELS, DATASETS, "cka_linear")
+    assert f"r = {number(r['all pairs'][0])} over 6 pairs of models" in words.caption
+    assert "within A 1.00, B n/a" in words.caption
+
+
+def test_scatter_shows_highest_median_and_lowest():
+    by_dataset = study(4, 8, measures=("cka_linear",)).similarities["cka_linear"]
+    datasets = dataset_table(4)
+    picked = dataset_scatter.typical_pairs(by_dataset, datasets)
+    r = {
+        (a, b): pearson(pair_values(by_dataset[a]), pair_values(by_dataset[b]))
+        for k, a in enumerate(by_dataset)
+        for b in list(by_dataset)[k + 1 :]
+    }
+    chosen = [r.get(pair, r.get(pair[::-1])) for pair in picked]
+    assert chosen[0] == max(r.values())
+    assert chosen[-1] == min(r.values())
+    assert len(picked) == 3
+
+
+def consistency(values: dict[tuple[str, str, str], list[float]]) -> pd.DataFrame:
+    pairs = [("d1", "d2"), ("d1", "d3"), ("d2", "d3")]
+    rows = [
+        ("cka_linear", "pearson", *group, *pair, r, 6)
+        for group, rs in values.items()
+        for pair, r in zip(pairs, rs, strict=True)
+    ]
+    columns = ["measure", "method", "category", "group_1", "group_2", "dataset_1", "dataset_2",
+               "r", "n_pairs"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+TABLE = consistency(
+    {
+        ("all", "all", "all"): [0.2, 0.4, 0.9],
+        ("objective", "A", "A"): [0.5, 0.6, 0.7],
+        ("objective", "A", "B"): [-0.3, -0.2, 0.1],
+    }
+)
+
+
+def test_consistency_matrix_is_symmetric_and_ordered_by_domain():
+    order = ordered_datasets(DATASETS, ["d1", "d2", "d3"])
+    assert order == ["d3", "d2", "d1"]  # domain Y (Three, Two), then Z (One)
+    values = consistency_matrix.matrix_of(
+        consistency_matrix.select(TABLE, "cka_linear", "pearson"), order
+    )
+    assert values[0, 1] == values[1, 0] == 0.9
+    assert values[2, 1] == 0.2
+    assert np.isnan(values.diagonal()).all()
+
+
+def test_consistency_caption():
+    words = consistency_matrix.describe(TABLE, DATASETS, "cka_linear")
+    assert "Median over 3 data set pairs: 0.40 (quartiles 0.30 and 0.65)" in words.caption
+    assert "Lowest: One and Two (0.20); highest: Two and Three (0.90)" in words.caption
+    mixed = consistency_matrix.describe(
+        TABLE, DATASETS, "cka_linear", group=("objective", "B", "A")
+    )
+    assert "−0.20" in mixed.title  # either order of the groups, and a real minus
+
+
+def test_boxes_are_sorted_by_median():
+    rows = category_boxes.group_rows(TABLE, "objective", "cka_linear")
+    assert [row.group[1:] for row in rows] == [("A", "A"), ("A", "B")]
+    words = category_boxes.describe(TABLE, MODELS, "objective", ["cka_linear"])
+    assert "within A 0.60, A × B −0.20, ungrouped 0.40" in words.caption
+    assert "no pair of groups" in category_boxes.describe(
+        TABLE, MODELS, "size_class", ["cka_linear"]
+    ).title  # fmt: skip
+
+
+def test_boxes_without_groups_say_so():
+    figure = category_boxes.draw(TABLE, MODELS, "size_class", ["cka_linear"])
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert any("No pair of groups" in text for text in texts)
+
+
+def test_gap_caption_has_r_per_data_set():
+    gap = pd.DataFrame(
+        {
+            "measure": "cka_linear",
+            "dataset": ["d1"] * 4 + ["d2"] * 4,
+            "model_1": "m1",
+            "model_2": "m2",
+            "similarity": [0.1, 0.2, 0.3, 0.4] * 2,
+            "gap": [0.4, 0.3, 0.2, 0.1, 0.1, 0.2, 0.3, 0.4],
+        }
+    )
+    assert gap_scatter.correlations(gap, "cka_linear") == {
+        "d1": pytest.approx(-1.0),
+        "d2": pytest.approx(1.0),
+    }
+    words = gap_scatter.describe(gap, MODELS, DATASETS, "cka_linear")
+    assert "One −1.00, Two 1.00; median 0.00" in words.caption
+    assert "negative on 1 of 2 data sets" in words.title
+    none = gap_scatter.describe(gap.iloc[:0], MODELS, DATASETS, "cka_linear")
+    assert "no gap" in none.title
+    assert gap_scatter.draw(gap.iloc[:0], MODELS, DATASETS, "cka_linear").axes
+
+
+def test_accuracy_is_averaged_over_seeds_and_sorted():
+    probes = pd.DataFrame(
+        [("d1", "m1", 0, 0.5), ("d1", "m1", 1, 0.7), ("d1", "m2", 0, 0.9), ("d1", "m2", 1, 0.9),
+         ("d2", "m4", 0, 0.3)],
+        columns=["dataset", "model", "seed", "top1"],
+    )  # fmt: skip
+    table = accuracy.accuracy_table(probes, MODELS, DATASETS)
+    assert list(table.index) == ["m2", "m1", "m4"]
+    assert list(table.columns) == ["d2", "d1"]
+    assert table.at["m1", "d1"] == pytest.approx(0.6)
+    words = accuracy.describe(probes, MODELS, DATASETS)
+    assert "m2 90.0 %, m4 30.0 %" in words.caption
+    assert "median standard deviation: 7.07 percentage points" in words.caption  # of 14.14 and 0
+    one_seed = accuracy.describe(probes[probes["seed"] == 0], MODELS, DATASETS)
+    assert "no spread over seeds" in one_seed.caption
+    assert accuracy.draw(probes.iloc[:0], MODELS, DATASETS).axes
+    assert "no probes" in accuracy.describe(probes.iloc[:0], MODELS, DATASETS).title
+
+
+def test_precision_takes_medians_over_pairs_and_says_what_is_absent():
+    errors = np.full((4, 4), 0.02)
+    errors[0, 1] = errors[1, 0] = 0.5  # an outlier does not move the median
+    by_dataset = {
+        "d1": Matrix(list(MODELS.index), np.eye(4), errors, 0.7),
+        "d2": Matrix(list(MODELS.index), np.eye(4)),
+    }
+    table = reliability.precision_table({"cka_linear": by_dataset}).set_index("dataset")
+    assert table.at["d1", "se_median"] == pytest.approx(0.02)
+    assert table.at["d1", "reliability"] == 0.7
+    assert np.isnan(table.at["d2", "se_median"])
+    words = reliability.describe({"cka_linear": by_dataset}, DATASETS)
+    assert "lowest on One (0.70)" in words.caption
+    absent = reliability.draw({"cka_linear": {"d2": by_dataset["d2"]}}, DATASETS)
+    texts = {text.get_text() for axis in absent.axes for text in axis.texts}
+    assert texts == {"no standard errors", "no reliability"}
+
+
+def test_small_helpers():
+    assert number(-0.001) == "0.00"
+    assert number(float("nan")) == "n/a"
+    assert count(1, "model") == "1 model"
+    assert count(2016, "pair") == "2,016 pairs"
+    assert measure_label("cka_rbf_0.4") == "CKA RBF 0.4"
+    assert measure_label("cka_linear_biased") == "CKA linear (biased)"
+    assert measure_label("rsa_correlation_spearman") == "RSA correlation/Spearman"
+    assert np.isnan(pearson(np.array([1.0, 1.0, 1.0]), np.array([1.0, 2.0, 3.0])))
