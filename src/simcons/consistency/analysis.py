@@ -171,8 +171,11 @@ class _Inputs:
         """The test of no consistency at all."""
         s = self.settings
         where = (self.similarities, self.models, s.categories, s.resampled)
-        tests = {"n_permutations": s.n_permutations, "seed": s.seed}
-        return {"mantel": mantel(*where, **tests, measure=self.measure)}
+        return {
+            "mantel": mantel(
+                *where, n_permutations=s.n_permutations, seed=s.seed, measure=self.measure
+            )
+        }
 
     def description(self) -> dict[str, pd.DataFrame]:
         """Spread, companions of r, and the standing of each model pair."""

@@ -74,4 +74,5 @@ def anchor_rank_sums(table: pd.DataFrame) -> pd.DataFrame:
             row |= {"median_1": values[one].median(), "median_2": values[two].median()}
             row |= {"p": p, "p_bonferroni": min(1.0, p * len(pairs)) if p == p else np.nan}
             rows.append({**row, "assumes_independence": True})
-    return pd.DataFrame(rows)
+    names = ["method", "anchor_1", "anchor_2", "median_1", "median_2", "p", "p_bonferroni"]
+    return pd.DataFrame(rows, columns=[*names, "assumes_independence"])

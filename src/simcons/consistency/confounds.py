@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 _NONE = "(none)"
 # What regression leaves of a vector below this share of its length is rounding.
 _NOTHING_LEFT = 1e-10
+_STRATIFIED_COLUMNS = [
+    *("category", "group_1", "group_2", "stratum", "n_models_1", "n_models_2", "method"),
+    *("statistic", "estimate_1", "estimate_2", "difference", "p_permutation", "smallest_p"),
+    "reason",
+]
 
 
 def overlap_table(models: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
@@ -128,10 +133,9 @@ def stratified_contrasts(
             row = {"stratum": _NONE, "n_models_1": 0, "n_models_2": 0, "statistic": statistic}
             reason = f"no {' and '.join(strata)} has models of both groups"
             rows += [{**names, **row, "method": m, **_nothing(reason)} for m in methods]
-    table = pd.DataFrame(rows)
-    if len(table):
-        by_method = table.groupby("method", sort=False)["p_permutation"]
-        table["p_holm"] = by_method.transform(lambda p: holm(p.to_numpy()))
+    table = pd.DataFrame(rows, columns=_STRATIFIED_COLUMNS)
+    by_method = table.groupby("method", sort=False)["p_permutation"]
+    table["p_holm"] = by_method.transform(lambda p: holm(p.to_numpy()))
     return with_measure(table, measure)
 
 

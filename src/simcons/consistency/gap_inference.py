@@ -99,9 +99,7 @@ def relation_intervals(
     found = {}
     for name in sorted(similarities):
         if name not in others:
-            raise UserError(
-                f"data set {name!r} has similarities but no matrix to compare them with"
-            )
+            raise UserError(f"data set {name!r} has no matrix to compare its similarities with")
         lined_up = stack({name: others[name]}, similarities[name].models)
         everyone = np.ones(len(lined_up.models), dtype=bool)
         found[name] = pair_vectors(lined_up.values, pair_index(everyone, everyone))[0]

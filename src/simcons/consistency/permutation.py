@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 # Replicates this close to the observed value are ties (rounding), and count as extreme.
 TIE = 1e-9
 _CHUNK_ELEMENTS = 2**21
+_CONTRAST_COLUMNS = [
+    *("category", "group_1", "group_2", "method", "statistic"),
+    *("estimate_1", "estimate_2", "difference"),
+    *("percentile_low", "percentile_high", "bca_low", "bca_high", "n_undefined", "available"),
+    *("reason", "p_rank_sum", "p_permutation", "smallest_p", "exact"),
+]
 
 
 def p_value(
@@ -230,7 +236,7 @@ def contrasts(
             row |= _permutation_of_difference(sampler, a, b, labels, method, statistic)
             names = {"category": a.category, "group_1": a.group_1, "group_2": b.group_1}
             rows.append({**names, "method": method, "statistic": statistic, **row})
-    return with_measure(_correct(pd.DataFrame(rows)), measure)
+    return with_measure(_correct(pd.DataFrame(rows, columns=_CONTRAST_COLUMNS)), measure)
 
 
 def _interval_of_difference(
@@ -308,8 +314,6 @@ def difference_under(
 
 def _correct(table: pd.DataFrame) -> pd.DataFrame:
     """Add Holm's and Bonferroni's corrections over all contrasts of a method."""
-    if table.empty:
-        return table
     by_method = table.groupby("method", sort=False)
     table["p_holm"] = by_method["p_permutation"].transform(lambda p: holm(p.to_numpy()))
     count = by_method["p_rank_sum"].transform("count")

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 # A reweighted group that comes down to fewer effective models than this is no group any more.
 MIN_EFFECTIVE_MODELS = 4.0
 _STEEPEST = 50.0
+_MATCHED_COLUMNS = [
+    *("category", "group_1", "group_2", "method", "spread_1", "spread_2", "reweighted"),
+    *("spread_matched", "effective_models", "r_1", "r_2", "r_1_matched", "r_2_matched", "reason"),
+]
 
 
 def spread(
@@ -157,11 +161,11 @@ def spread_matched(
     """
     lined_up = stack(similarities)
     within = [g for g in _usable(lined_up, models, categories) if g.group_1 == g.group_2]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for a, b in itertools.combinations(within, 2):
         if a.category == b.category:
             rows += _match(lined_up, a, b, methods)
-    return with_measure(pd.DataFrame(rows), measure)
+    return with_measure(pd.DataFrame(rows, columns=_MATCHED_COLUMNS), measure)
 
 
 def _match(lined_up: Stack, a: Group, b: Group, methods: Sequence[str]) -> list[dict[str, Any]]:

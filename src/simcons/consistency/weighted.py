@@ -83,7 +83,7 @@ def _weighted_pearson(vectors: Floats, weights: Floats) -> Floats:
     scaled = standardise(vectors) * np.sqrt(n_pairs)
     scaled[np.isnan(scaled)] = 0.0
     one, two = np.triu_indices(n_rows)
-    total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+    total = _total(weights)
     mean = (weights @ scaled.T) / total
     second = (weights @ (scaled[one] * scaled[two]).T) / total
     covariance = second - mean[:, one] * mean[:, two]
@@ -102,8 +102,14 @@ def _weighted_spearman(vectors: Floats, weights: Floats) -> Floats:
         ranks = np.stack([order.centred_ranks(part) for order in orders], axis=1)
         product = (ranks * part[:, None, :]) @ ranks.transpose(0, 2, 1)
         covariance[start : start + step] = product[:, one, two]
-    total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+    total = _total(weights)
     return _from_covariance(covariance / total**3, n_rows, _NO_VARIANCE)
+
+
+def _total(weights: Floats) -> Floats:
+    """Return the sums of weights (B, 1); 1 where there are none, and r is set to NaN later."""
+    total = weights.sum(axis=1, keepdims=True)
+    return np.where(total > 0, total, 1.0)
 
 
 def _from_covariance(covariance: Floats, n_rows: int, floor: float) -> Floats:
