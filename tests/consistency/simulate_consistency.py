@@ -2,7 +2,7 @@
 
 A model is a point: part of its position is shared by all data sets, part is drawn anew for each.
 Similarities fall with squared distance, so that models have their own mean similarity (some are far
-from everything), as in real studies.
+from everything), as in real studies, and are bounded, as CKA is.
 """
 
 from __future__ import annotations
@@ -36,10 +36,15 @@ def positions(shares, n_models, rng):
 
 
 def similarity(position):
-    """Return similarities (D, m, m): minus the squared distance."""
+    """Return similarities (D, m, m) from positions."""
     square = np.sum(position**2, axis=-1)
     inner = position @ position.transpose(0, 2, 1)
-    return -(square[:, :, None] + square[:, None, :] - 2 * inner)
+    return of_distance(square[:, :, None] + square[:, None, :] - 2 * inner)
+
+
+def of_distance(square):
+    """Return similarity as a function of squared distance, which has the mean 2 DIM."""
+    return np.exp(-square / (2 * DIM))
 
 
 def as_study(values):
@@ -55,23 +60,23 @@ def draw_shares(n_datasets, rng):
 def true_r(method, product):
     """Return r between two data sets over infinitely many models.
 
-    It depends on the product p of both shares only. Pearson: squared distances of normal points
-    correlate as the square of the points, p. Spearman: from a large sample of independent pairs.
+    It depends on the product of both shares only: the square of the correlation between the two
+    data sets' coordinates. From a large sample of independent model pairs.
     """
-    if method == "pearson":
-        return product
     rng = np.random.default_rng(12345)
     first, second = rng.normal(size=(2, 400_000, DIM))
     second = np.sqrt(product) * first + np.sqrt(1 - product) * second
-    ranks = [np.argsort(np.argsort(np.sum(x**2, axis=1))) for x in (first, second)]
-    return float(np.corrcoef(ranks)[0, 1])
+    vectors = [of_distance(2 * np.sum(x**2, axis=1)) for x in (first, second)]
+    if method == "spearman":
+        vectors = [np.argsort(np.argsort(v)) for v in vectors]
+    return float(np.corrcoef(vectors)[0, 1])
 
 
 def truth(method, shares):
     """Return the mean true r over the pairs of given data sets."""
     one, two = np.triu_indices(len(shares), 1)
     grid = np.linspace(0.2, 1.0, 17)
-    curve = [true_r(method, float(p)) for p in grid] if method == "spearman" else grid
+    curve = [true_r(method, float(p)) for p in grid]
     return float(np.mean(np.interp(shares[one] * shares[two], grid, curve)))
 
 
@@ -172,9 +177,9 @@ def coverage_of_gap(n_trials, seed, n_models=24, n_draws=399):
 
 @cache
 def true_gap():
-    """Return the correlation of |x_1| with -|x|^2 for normal points, from a large sample."""
-    x = np.random.default_rng(54321).normal(size=(2_000_000, DIM))
-    return float(np.corrcoef(np.abs(x[:, 0]), -np.sum(x**2, axis=1))[0, 1])
+    """Return r of the gap in one coordinate and similarity over all pairs, from a large sample."""
+    apart = np.sqrt(2) * np.random.default_rng(54321).normal(size=(2_000_000, DIM))
+    return float(np.corrcoef(np.abs(apart[:, 0]), of_distance(np.sum(apart**2, axis=1)))[0, 1])
 
 
 def planted_consistency(rho, n_models, seed):

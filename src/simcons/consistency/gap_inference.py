@@ -142,7 +142,11 @@ def _node_intervals(
                 unavailable(reason)
                 if reason
                 else make_interval(
-                    float(r[0]), r[1 : n_bootstrap + 1], [r[n_bootstrap + 1 :]], confidence
+                    float(r[0]),
+                    r[1 : n_bootstrap + 1],
+                    [r[n_bootstrap + 1 :]],
+                    confidence,
+                    unit.n_families,
                 )
             )
             row: dict[str, Any] = {"dataset": name, "method": method, "r": float(r[0])}

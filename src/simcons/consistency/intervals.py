@@ -55,12 +55,15 @@ class Replicates:
         (F', E).
     n_datasets
         D.
+    n_units
+        Number of families in the smaller of the group's two sets.
     """
 
     observed: Floats
     models: Floats
     jackknife: Floats
     n_datasets: int
+    n_units: int
 
     def interval(
         self,
@@ -92,7 +95,8 @@ class Replicates:
             ones = keep.astype(np.float64)[None, :]
             return float(summary(self.observed, ones, statistic)[0]), unavailable(reason)
         estimate, replicates, jackknives = self.draws(scheme, statistic, drawn, keep)
-        return estimate, make_interval(estimate, replicates, jackknives, confidence)
+        n_units = {"models": self.n_units, "datasets": self.n_datasets}.get(scheme)
+        return estimate, make_interval(estimate, replicates, jackknives, confidence, n_units)
 
     def draws(
         self, scheme: str, statistic: str, drawn: Floats, keep: NDArray[np.bool_]
@@ -194,7 +198,8 @@ class Sampler:
         vectors = pair_vectors(self.lined_up.values, pairs)
         r = weighted_correlation(vectors, weights, method)
         split = 1 if point_only else 1 + self.n
-        return Replicates(r[:1], r[1:split], r[split:], len(self.lined_up.datasets))
+        smaller = min(self.n_families(group))
+        return Replicates(r[:1], r[1:split], r[split:], len(self.lined_up.datasets), smaller)
 
 
 def consistency_intervals(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 
 from simcons.consistency.pairs import Floats
 from simcons.errors import UserError, did_you_mean
@@ -89,8 +89,12 @@ def make_interval(
     replicates: Floats,
     jackknives: Sequence[Floats],
     confidence: float = 0.95,
+    n_units: int | None = None,
 ) -> Interval:
     """Return percentile and BCa limits (Efron 1987; Efron and Tibshirani 1993, eq. 14.9 to 14.15).
+
+    With few units a bootstrap is too narrow, by a factor sqrt((n - 1) / n) and by taking normal
+    instead of t quantiles; ``n_units`` expands its levels by both (Hesterberg 2015, section 5.4).
 
     Parameters
     ----------
@@ -104,6 +108,9 @@ def make_interval(
         add up.
     confidence
         For example 0.95.
+    n_units
+        How many units are drawn (families of the smaller set, or data sets); None: no expansion,
+        for the bootstrap over models and data sets, which is on the wide side by itself.
     """
     defined = replicates[np.isfinite(replicates)]
     n_undefined = len(replicates) - len(defined)
@@ -113,7 +120,7 @@ def make_interval(
         return unavailable(
             f"undefined in {n_undefined} of {len(replicates)} bootstrap replicates", n_undefined
         )
-    tails = np.array([0.5 - confidence / 2, 0.5 + confidence / 2])
+    tails = tail_levels(confidence, n_units)
     percentile = np.quantile(defined, tails)
     below = np.mean(defined < estimate) + 0.5 * np.mean(defined == estimate)
     edge = 0.5 / len(defined)
@@ -124,6 +131,14 @@ def make_interval(
     return Interval(
         (float(percentile[0]), float(percentile[1])), (float(bca[0]), float(bca[1])), n_undefined
     )
+
+
+def tail_levels(confidence: float, n_units: int | None) -> Floats:
+    """Return the two quantile levels of an interval, expanded for a small number of units."""
+    levels = np.array([0.5 - confidence / 2, 0.5 + confidence / 2])
+    if n_units is None:
+        return levels
+    return ndtr(np.sqrt(n_units / (n_units - 1)) * stdtrit(n_units - 1, levels))
 
 
 def acceleration(jackknives: Sequence[Floats]) -> float:

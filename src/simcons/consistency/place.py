@@ -142,7 +142,7 @@ def _over_datasets(
         interval = (
             unavailable(reason)
             if reason
-            else make_interval(float(mean), drawn[:, k], [left_out[:, k]], confidence)
+            else make_interval(float(mean), drawn[:, k], [left_out[:, k]], confidence, n_datasets)
         )
         for name, value in interval.columns().items():
             columns.setdefault(name, []).append(value)
