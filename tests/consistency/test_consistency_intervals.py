@@ -14,10 +14,14 @@ from simcons.consistency import consistency_intervals, stack
 from simcons.consistency.core import groups
 from simcons.consistency.intervals import Sampler
 from simcons.consistency.limits import (
+    Interval,
     acceleration,
     availability,
+    envelope,
     make_interval,
     summary,
+    tail_levels,
+    unavailable,
 )
 from simcons.consistency.resample import bootstrap_counts, generator
 from simcons.errors import UserError
@@ -146,7 +150,7 @@ def test_drawing_models_and_data_sets_is_wider_than_either():
         statistics=["mean"],
     ).set_index("scheme")  # fmt: skip
     width = table["percentile_high"] - table["percentile_low"]
-    assert width["both"] > max(width["models"], width["datasets"])
+    assert width["both"] >= max(width["models"], width["datasets"])
 
 
 @pytest.mark.parametrize(("n_models", "n_first", "n_datasets"), [(14, 5, 8), (14, 7, 7)])
@@ -202,3 +206,18 @@ def test_unknown_names_are_refused():
         consistency_intervals(matrices, table, [], statistics=["medain"], n_bootstrap=5)
     with pytest.raises(UserError, match="did you mean 'models'"):
         consistency_intervals(matrices, table, [], schemes=["model"], n_bootstrap=5)
+
+
+def test_an_envelope_is_never_narrower_than_its_parts():
+    first = Interval((0.2, 0.8), (0.3, 0.7), 4)
+    wide, missing = Interval((0.1, 0.5), (0.4, 0.9)), unavailable("no")
+    found = envelope([first, wide, missing])
+    assert (found.percentile, found.bca, found.n_undefined) == ((0.1, 0.8), (0.3, 0.9), 4)
+    assert envelope([missing, wide]) is missing
+
+
+def test_levels_expand_with_few_units_only():
+    assert tail_levels(0.95, None).tolist() == pytest.approx([0.025, 0.975])
+    assert tail_levels(0.95, 100_000).tolist() == pytest.approx([0.025, 0.975], abs=1e-4)
+    expected = stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf([0.025, 0.975], 9))
+    np.testing.assert_allclose(tail_levels(0.95, 10), expected)

@@ -19,7 +19,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from simcons.consistency.core import ALL, MIN_PAIRS, Group, category_values, groups, with_measure
-from simcons.consistency.limits import Interval, availability, make_interval, summary, unavailable
+from simcons.consistency.limits import (
+    Interval,
+    availability,
+    envelope,
+    make_interval,
+    summary,
+    unavailable,
+)
 from simcons.consistency.overlap import kept_pairs
 from simcons.consistency.pairs import Floats, Ints, Stack, pair_vectors, stack
 from simcons.consistency.resample import (
@@ -94,9 +101,14 @@ class Replicates:
         if reason:
             ones = keep.astype(np.float64)[None, :]
             return float(summary(self.observed, ones, statistic)[0]), unavailable(reason)
-        estimate, replicates, jackknives = self.draws(scheme, statistic, drawn, keep)
-        n_units = {"models": self.n_units, "datasets": self.n_datasets}.get(scheme)
-        return estimate, make_interval(estimate, replicates, jackknives, confidence, n_units)
+        n_units = {"models": self.n_units, "datasets": self.n_datasets}
+        intervals = []
+        for which in ("both", "models", "datasets") if scheme == "both" else (scheme,):
+            estimate, replicates, jackknives = self.draws(which, statistic, drawn, keep)
+            intervals.append(
+                make_interval(estimate, replicates, jackknives, confidence, n_units.get(which))
+            )
+        return estimate, envelope(intervals)
 
     def draws(
         self, scheme: str, statistic: str, drawn: Floats, keep: NDArray[np.bool_]

@@ -110,7 +110,7 @@ def make_interval(
         For example 0.95.
     n_units
         How many units are drawn (families of the smaller set, or data sets); None: no expansion,
-        for the bootstrap over models and data sets, which is on the wide side by itself.
+        for the bootstrap over both, which is on the wide side by itself.
     """
     defined = replicates[np.isfinite(replicates)]
     n_undefined = len(replicates) - len(defined)
@@ -131,6 +131,22 @@ def make_interval(
     return Interval(
         (float(percentile[0]), float(percentile[1])), (float(bca[0]), float(bca[1])), n_undefined
     )
+
+
+def envelope(intervals: Sequence[Interval]) -> Interval:
+    """Return the first interval, widened where one of the others reaches beyond it.
+
+    Drawing models and data sets at once is on the wide side where both matter, but has a
+    bootstrap's narrowness where one of them hardly does: it is never taken to be more precise than
+    drawing that one alone.
+    """
+    first = intervals[0]
+    if first.reason:
+        return first
+    given = [interval for interval in intervals if not interval.reason]
+    percentile = (min(i.percentile[0] for i in given), max(i.percentile[1] for i in given))
+    bca = (min(i.bca[0] for i in given), max(i.bca[1] for i in given))
+    return Interval(percentile, bca, first.n_undefined)
 
 
 def tail_levels(confidence: float, n_units: int | None) -> Floats:

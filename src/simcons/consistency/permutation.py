@@ -23,7 +23,13 @@ from simcons.consistency.core import (
 )
 from simcons.consistency.correlation import rank_rows, standardise
 from simcons.consistency.intervals import Sampler
-from simcons.consistency.limits import make_interval, summary, unavailable
+from simcons.consistency.limits import (
+    Interval,
+    envelope,
+    make_interval,
+    summary,
+    unavailable,
+)
 from simcons.consistency.pairs import Floats, PairIndex, Stack, pair_index, pair_vectors, stack
 from simcons.consistency.resample import (
     Permutations,
@@ -41,6 +47,9 @@ if TYPE_CHECKING:
 # Replicates this close to the observed value are ties (rounding), and count as extreme.
 TIE = 1e-9
 _CHUNK_ELEMENTS = 2**21
+
+# An estimate, its replicates (B,) and the delete-one values per factor.
+Draws = tuple[float, Floats, list[Floats]]
 _CONTRAST_COLUMNS = [
     *("category", "group_1", "group_2", "method", "statistic"),
     *("estimate_1", "estimate_2", "difference"),
@@ -253,12 +262,18 @@ def _interval_of_difference(
         ]
         interval = unavailable(reason)
     else:
-        first, second = (r.draws("both", statistic, sampler.datasets, keep) for r in (one, two))
-        estimates = [first[0], second[0]]
-        # Leaving out a family moves one group alone; leaving out a data set moves both.
-        jackknives = [first[2][0], -second[2][0], first[2][1] - second[2][1]]
-        difference = estimates[0] - estimates[1]
-        interval = make_interval(difference, first[1] - second[1], jackknives, confidence)
+        draws = {
+            scheme: [r.draws(scheme, statistic, sampler.datasets, keep) for r in (one, two)]
+            for scheme in ("both", "models", "datasets")
+        }
+        estimates = [draw[0] for draw in draws["both"]]
+        n_units = {"models": min(one.n_units, two.n_units), "datasets": one.n_datasets}
+        interval = envelope(
+            [
+                _difference_interval(a_draw, b_draw, scheme, confidence, n_units.get(scheme))
+                for scheme, (a_draw, b_draw) in draws.items()
+            ]
+        )
     r_1, r_2 = (r.observed[0][np.isfinite(r.observed[0])] for r in (one, two))
     enough = len(r_1) > 0 and len(r_2) > 0
     return {
@@ -268,6 +283,19 @@ def _interval_of_difference(
         **interval.columns(),
         "p_rank_sum": float(ranksums(r_1, r_2).pvalue) if enough else np.nan,
     }
+
+
+def _difference_interval(
+    first: Draws, second: Draws, scheme: str, confidence: float, n_units: int | None
+) -> Interval:
+    """Return the interval of first minus second from their draws."""
+    jackknives = []
+    if scheme != "datasets":  # leaving out a family moves one group alone
+        jackknives += [first[2][0], -second[2][0]]
+    if scheme != "models":  # leaving out a data set moves both
+        jackknives.append(first[2][-1] - second[2][-1])
+    difference = first[0] - second[0]
+    return make_interval(difference, first[1] - second[1], jackknives, confidence, n_units)
 
 
 def _permutation_of_difference(
