@@ -42,15 +42,21 @@ def study():
     }  # fmt: skip
     settings = Settings(
         methods=("pearson", "spearman", "kendall"), categories=("objective", "size_class"),
-        n_bootstrap=60, n_permutations=60, contrast="objective", strata=("data",),
+        n_bootstrap=40, n_permutations=40, contrast="objective", strata=("data",),
         given=("size_class",), anchors=("m03", "m00"), overlaps=(("data1", "data2"),),
     )  # fmt: skip
     return similarities, models, settings, replicates
 
 
-def test_every_table_is_there_and_threads_change_nothing(study):
+@pytest.fixture(scope="module")
+def tables(study):
     similarities, models, settings, replicates = study
-    one = analyse(similarities, models, settings, replicates=replicates)
+    return analyse(similarities, models, settings, replicates=replicates)
+
+
+def test_every_table_is_there_and_threads_change_nothing(study, tables):
+    similarities, models, settings, replicates = study
+    one = tables
     two = analyse(similarities, models, settings, replicates=replicates, threads=3)
     assert sorted(one) == [
         "anchor_rank_sums", "anchors", "companions", "consistency", "contrasts", "corrected",
@@ -72,9 +78,8 @@ def test_what_is_not_asked_for_is_not_there(study):
     assert not {"drivers", "partial", "stratified", "anchors", "reliability"} & set(found)
 
 
-def test_the_digest_of_intervals(study):
-    similarities, models, settings, _ = study
-    tables = analyse(similarities, models, settings)
+def test_the_digest_of_intervals(study, tables):
+    similarities = study[0]
     digest = summarise_intervals(tables["intervals"])
     json.dumps(digest, allow_nan=False)
     assert set(digest) == {"cka_rbf_0_4", "rsa"}
