@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from simcons import stage
 from simcons.paths import Paths
 
@@ -13,7 +11,13 @@ def main() -> None:
     study = stage.start()
     from simcons.files import write_text
     from simcons.report import ReportInputs, load_pictures, render
-    from simcons.results import figure_inputs, input_digests, library_versions, probe_warnings
+    from simcons.results import (
+        figure_inputs,
+        input_digests,
+        library_versions,
+        probe_warnings,
+        zoo_warnings,
+    )
 
     paths = Paths()
     inputs = figure_inputs(study, paths)
@@ -25,7 +29,7 @@ def main() -> None:
             params=paths.params.read_text(encoding="utf-8"),
             digests=input_digests(study, paths),
             versions=library_versions(),
-            warnings=probe_warnings(inputs.probes),
+            warnings=[*zoo_warnings(paths), *probe_warnings(inputs.probes)],
             method=study.consistency.methods[0],
         )
     )
@@ -33,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run(lambda: typer.run(main))
+    stage.script(main)

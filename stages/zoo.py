@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from simcons import stage
 from simcons.paths import Paths
 from simcons.store import Store
@@ -28,4 +26,4 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(lambda: typer.run(main))
+    stage.script(main)

@@ -172,7 +172,7 @@ class ZooLearned(_Section):
 
 
 class Study(_Section):
-    """A study: params.yaml as a whole.
+    """A study: params.yaml as a whole. Every section is there, since DVC refuses to miss one.
 
     Attributes
     ----------
@@ -191,17 +191,17 @@ class Study(_Section):
     """
 
     study: str
-    numerics: Numerics = Numerics()
+    numerics: Numerics
     datasets: dict[str, Dataset] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
-    zoo: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    zoo_training: dict[str, Any] = Field(default_factory=dict)
-    zoo_objectives: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    zoo_learned: ZooLearned = ZooLearned()
+    zoo: dict[str, dict[str, Any]]
+    zoo_training: dict[str, Any]
+    zoo_objectives: dict[str, dict[str, Any]]
+    zoo_learned: ZooLearned
     subset: Subset
     similarity: Similarity
-    probe: Annotated[Protocol, PlainValidator(_protocol)] = Field(default_factory=Protocol)
-    consistency: Consistency = Consistency()
+    probe: Annotated[Protocol, PlainValidator(_protocol)]
+    consistency: Consistency
 
     @field_validator("models")
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
-from simcons.files import read_parquet, sha256_file
+from simcons.files import read_json, read_parquet, sha256_file
 from simcons.params import Study
 from simcons.paths import Paths
 from simcons.study import refuse_leftovers
@@ -163,10 +163,29 @@ def library_versions() -> dict[str, str]:
 
 
 def probe_warnings(probes: pd.DataFrame) -> list[str]:
-    """Return a sentence for every data set whose probes chose a setting on the grid's edge."""
-    edge = probes[probes["learning_rate_on_edge"] | probes["weight_decay_on_edge"]]
+    """Return a sentence for each setting that probes chose on the edge of its grid."""
+    found = []
+    for setting in ("learning_rate", "weight_decay"):
+        edge = probes[probes[f"{setting}_on_edge"]]
+        if len(edge):
+            counts = edge.groupby("dataset", sort=True).size()
+            where = ", ".join(f"{dataset} {n}" for dataset, n in counts.items())
+            found.append(
+                f"{len(edge)} of {len(probes)} probes chose a {setting.replace('_', ' ')} on "
+                f"the edge of its grid; a better one may lie outside ({where})."
+            )
+    return found
+
+
+def zoo_warnings(paths: Paths) -> list[str]:
+    """Return a sentence if models that the pipeline trained have not learned."""
+    summary = read_json(paths.metrics / "zoo.json")
+    names = summary["not_learned"]
+    if not names:
+        return []
     return [
-        f"{dataset}: {len(part)} of {int((probes['dataset'] == dataset).sum())} probes chose a "
-        f"learning rate or weight decay on the edge of the grid; a better one may lie outside."
-        for dataset, part in edge.groupby("dataset", sort=True)
+        f"{len(names)} of the {summary['n_models']} models trained here have not learned: their "
+        f"linear probes on {', '.join(summary['held_out'])}, which no model was trained on, do not "
+        f"beat those of their untrained controls by {100 * summary['margin']:.0f} points: "
+        f"{', '.join(names)}."
     ]

@@ -1,6 +1,6 @@
 """What every script in stages/ shares: params checked, threads fixed, errors for people.
 
-A stage is a function of its arguments and the study; `run` turns it into a command.
+A stage is a function of its arguments; `script` turns it into a command.
 """
 
 from __future__ import annotations
@@ -43,6 +43,15 @@ def start() -> Study:
     from simcons.params import load_study
 
     return load_study()
+
+
+def script(main: Callable[..., Any]) -> None:
+    """Run a stage's function as a command; its arguments are the command's."""
+    import typer
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    run(app)
 
 
 def run(command: Callable[..., Any]) -> None:

@@ -173,7 +173,7 @@ def test_an_interrupted_extraction_resumes_after_the_last_shard(dataset, tmp_pat
 
     def fail_at_second_shard(folder, split, shard):
         seen.append((split, shard))
-        if (split, shard) == ("train", 1) and len(seen) < 4:
+        if (split, shard) == ("train", 1) and seen.count(("train", 1)) == 1:
             raise KeyboardInterrupt
         return real(folder, split, shard)
 
@@ -205,3 +205,10 @@ def test_a_damaged_shard_stops_the_extraction_by_name(tmp_path):
     with pytest.raises(UserError, match=r"1\.tar"):
         extract(folder, SPECS, Store(tmp_path / "store"), tmp_path / "out", threads=2)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_that_is_not_the_indexed_one_is_refused(tmp_path):
+    folder = make_dataset(tmp_path / "tiny")
+    (folder / "train" / "1.tar").write_bytes((folder / "train" / "0.tar").read_bytes())
+    with pytest.raises(UserError, match=r"train/1\.tar holds other samples"):
+        extract(folder, SPECS, Store(tmp_path / "store"), tmp_path / "out", threads=2)

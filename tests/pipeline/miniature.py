@@ -28,6 +28,8 @@ PARAMS: dict[str, Any] = {
         "trained": {"objective": "supervised", "architecture": "conv_small", "seed": 0},
     },
     "zoo_training": {"training_sets": ["shapes"], "epochs": 2, "batch_size": 16},
+    "zoo_objectives": {"supervised": {"optimizer": {"learning_rate": 0.001}}},
+    "zoo_learned": {"margin": 0.02},
     "subset": {"max_samples": 40, "seed": 0},
     "similarity": {
         "measures": ["cka_linear", "rsa_correlation_spearman"],
@@ -86,7 +88,7 @@ class Clone:
             YAML(typ="safe").dump(values, file)
 
     def lock_hashes(self) -> dict[str, str]:
-        """Hash of every output in dvc.lock, by path; not of data sets that the study has no more."""
+        """Hash of every output in dvc.lock, by path, without data sets of other studies."""
         lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text())
         names = self.params["datasets"]
         outs = [

@@ -145,15 +145,24 @@ def _compute(
             if not missing:
                 continue
             chosen = {model: extractors[model] for model in missing}
-            for model, file in _extract_shard(dataset, split, shard, chosen, advance).items():
-                _put(
-                    store,
-                    missing[model].shard_parts(shard),
-                    f"{missing[model].label}/{shard}",
-                    file,
-                )
+            files = _extract_shard(dataset, split, shard, chosen, advance)
+            _check_keys(dataset, rows, split, shard, files)
+            for model, job in missing.items():
+                _put(store, job.shard_parts(shard), f"{job.label}/{shard}", files[model])
     for job in jobs:
         _join(job, shard_numbers, store, specs[job.model])
+
+
+def _check_keys(
+    dataset: Path, rows: pd.DataFrame, split: str, shard: int, files: Mapping[str, FeatureFile]
+) -> None:
+    """Refuse a shard whose samples are not those of the index, which subsets are drawn from."""
+    indexed = rows.loc[rows["shard"] == shard, "key"].tolist()
+    if any(file.keys != indexed for file in files.values()):
+        raise UserError(
+            f"data set {dataset}: {split}/{shard}.tar holds other samples than the index says; "
+            f"run `dvc repro dataset@{dataset.name}`"
+        )
 
 
 def _extract_shard(

@@ -71,6 +71,7 @@ def draw(
     for axis, measure in zip(axes, measures, strict=True):
         _panel(axis, consistency, rows, measure, method, colours)
         axis.set_title(measure_label(measure), fontsize=7.5)
+    layout.limits_of_r(axes)
     _row_labels(axes[0], rows, colours)
     figure.supxlabel(f"{method.capitalize()} r over data set pairs", fontsize=8)
     return figure
@@ -96,7 +97,6 @@ def _panel(
             mixed = row.group[1] != row.group[2]
             _box(axis, r, y, style.MUTED if mixed else colours[row.group[1]], random)
     axis.set_ylim(len(rows) - 0.4, -0.6)
-    axis.set_xlim(right=1.03)
     axis.grid(axis="x")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)

@@ -64,7 +64,8 @@ def run_zoo(
     parts = zoo_parts(spec, datasets, threads)
 
     def write(folder: Path) -> None:
-        model = train(spec, load_training_data(datasets, spec), threads=threads, name=f"zoo {name}")
+        data = load_training_data(datasets, spec) if spec.trained else None
+        model = train(spec, data, threads=threads, name=f"zoo {name}")
         save(folder / WEIGHTS_FILE, model, spec)
         write_csv(folder / CURVE_FILE, model.curve)
 
