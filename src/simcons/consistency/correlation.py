@@ -44,7 +44,7 @@ def correlation_matrix(vectors: Floats, method: str = "pearson") -> Floats:
     check_method(method)
     if method == "kendall":
         return _kendall(vectors)
-    data = vectors if method == "pearson" else rankdata(vectors, axis=1)
+    data = vectors if method == "pearson" else rank_rows(vectors)
     unit = standardise(data)
     return np.clip(unit @ unit.T, -1.0, 1.0)
 
@@ -59,6 +59,11 @@ def standardise(vectors: Floats) -> Floats:
     size = np.linalg.norm(vectors, axis=-1, keepdims=True)
     undefined = norm <= CONSTANT * size
     return np.where(undefined, np.nan, centred / np.where(undefined, 1.0, norm))
+
+
+def rank_rows(vectors: Floats) -> Floats:
+    """Return ranks along the last axis, ties averaged."""
+    return np.asarray(rankdata(vectors, axis=-1), dtype=np.float64)
 
 
 def is_constant(vectors: Floats) -> NDArray[np.bool_]:
