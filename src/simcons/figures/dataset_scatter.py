@@ -102,20 +102,15 @@ def _panel(
     x, y = (pair_values(by_dataset[dataset]) for dataset in pair)
     colours = style.category_colours(category, models[category].astype(str))
     markers = style.category_markers(models[category].astype(str))
-    size = float(np.clip(2400 / max(len(x), 1), 3, 16))
     groups = within_groups(by_dataset[pair[0]].models, models, category)
-    mixed = ~np.any(list(groups.values()), axis=0)
-    raster = len(x) > 800
-    axis.scatter(x[mixed], y[mixed], s=size, color=style.NEUTRAL, linewidths=0, rasterized=raster)
-    for name, inside in groups.items():
-        axis.scatter(x[inside], y[inside], s=size * 1.5, color=colours[name], marker=markers[name],
-                     linewidths=0, alpha=0.85, rasterized=raster)  # fmt: skip
+    layout.grouped_points(axis, x, y, groups, colours, markers)
     _same_limits(axis, x, y)
     axis.set_xlabel(style.clipped(names[pair[0]], 26))
     axis.set_ylabel(style.clipped(names[pair[1]], 26))
     r = correlations(by_dataset, models, pair, category)
     handles = [_entry("all pairs", *r["all pairs"], style.NEUTRAL, "o")]
-    handles += [_entry(name, *r[name], colours[name], markers[name]) for name in groups]
+    present = [name for name in groups if r[name][1]]
+    handles += [_entry(name, *r[name], colours[name], markers[name]) for name in present]
     axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.12, -0.2), fontsize=6.5,
                 labelspacing=0.25, borderaxespad=0)  # fmt: skip
 

@@ -121,7 +121,7 @@ def _row_categories(
     """Return each row's category value, and the colours of the values that occur."""
     everything = style.category_colours(category, models[category].astype(str))
     labels = [str(models.at[ids[row], category]) for row in rows]
-    return labels, {name: everything[name] for name in sorted(set(labels))}
+    return labels, {name: everything[name] for name in style.ordered(labels)}
 
 
 @style.styled
