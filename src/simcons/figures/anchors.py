@@ -86,7 +86,7 @@ def describe(
     if len(found) > 1:
         title += f"; {style.short(low)} the least, {number(float(found.iloc[-1]))}"
     caption = (
-        f"{method.capitalize()} r between two data sets of a model's similarities to all others, for "
+        f"{method.capitalize()} r over data set pairs of a model's similarities to all others, for "
         f"{count(len(found), 'anchor model')}. Medians ({measure_label(measures[0])}): "
         f"{listed}."
     )

@@ -13,13 +13,13 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 
 from simcons.errors import UserError
 from simcons.figures.inputs import FigureInputs, check, count, measure_label
 from simcons.files import read_json
 from simcons.report import summary
+from simcons.report.explore import explore_json
 
 PAPER = "https://arxiv.org/abs/2411.05561"
 
@@ -85,8 +85,6 @@ class ReportInputs:
         Version of each library that decides a number.
     warnings
         Further warnings of the stages (grid edges, models that did not learn, ...).
-    intervals
-        Intervals of the median r, columns `simcons.report.summary.INTERVAL_COLUMNS`, or None.
     method
         The correlation that the headline shows.
     """
@@ -98,7 +96,6 @@ class ReportInputs:
     digests: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
-    intervals: pd.DataFrame | None = None
     method: str = "pearson"
 
 
@@ -132,7 +129,7 @@ def sections(pictures: Sequence[Picture]) -> list[tuple[str, str, list[Picture]]
 def _tables(inputs: ReportInputs) -> list[summary.Table]:
     figures = inputs.figures
     found: list[summary.Table | None] = [
-        summary.group_table(figures, inputs.intervals, inputs.method),
+        summary.group_table(figures, inputs.method),
         summary.pair_table(figures, inputs.method),
         summary.dataset_table(figures),
         summary.gap_table(figures),
@@ -181,14 +178,16 @@ def render(inputs: ReportInputs) -> str:
             measures=measures,
             switch=[entry for entry in measures if entry[0] in shown],
             method=inputs.method.capitalize(),
-            headlines=summary.headlines(figures, inputs.intervals, inputs.method),
+            headlines=summary.headlines(figures, inputs.method),
             answer=summary.answer(figures, inputs.method),
-            warnings=[*inputs.warnings, *summary.warnings(figures, inputs.intervals)],
+            warnings=[*inputs.warnings, *summary.warnings(figures)],
             sections=sections(inputs.pictures),
             tables=_tables(inputs),
             params=inputs.params,
             digests=sorted(inputs.digests.items()),
             versions=sorted(inputs.versions.items()),
+            explore=Markup(explore_json(figures)) if present else "",  # escaped there
+            explore_script=_asset("explore.js"),
             css=_asset("page.css"),
             script=_asset("page.js"),
         )
