@@ -165,6 +165,14 @@ def test_boxes_without_groups_say_so():
     assert any("No pair of groups" in text for text in texts)
 
 
+def test_boxes_of_every_panel_are_within_the_shared_range():
+    low = TABLE.assign(measure="cka_rbf_0.4", r=TABLE["r"] - 0.6)
+    measures = ["cka_linear", "cka_rbf_0.4"]
+    figure = category_boxes.draw(pd.concat([TABLE, low]), MODELS, "objective", measures)
+    assert {axis.get_xlim() for axis in figure.axes} == {figure.axes[0].get_xlim()}
+    assert figure.axes[0].get_xlim()[0] < -0.9 + 1e-9  # the lowest r is -0.3 - 0.6
+
+
 def test_gap_caption_has_r_per_data_set():
     gap = pd.DataFrame(
         {

@@ -52,12 +52,12 @@ def draw(
             if len(r):
                 box(axis, r, y, colours[str(models.at[name, category])], random)
         axis.set_title(measure_label(measure), fontsize=7.5)
-        axis.set_xlim(right=1.03)
         axis.grid(axis="x")
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)
     axes[0].set_yticks(range(len(order)), [style.short(str(name), 32) for name in order])
     axes[0].set_ylim(max(len(order), 3) - 0.4, -0.6)
+    layout.limits_of_r(axes)
     axes[len(axes) // 2].set_xlabel(f"{method.capitalize()} r over data set pairs")
     shown = sorted({str(models.at[name, category]) for name in order})
     layout.category_legend(

@@ -74,6 +74,7 @@ def draw(
         if intervals is not None:
             _interval_bars(axis, intervals, rows, measure, method)
         axis.set_title(measure_label(measure), fontsize=7.5)
+    layout.limits_of_r(axes)
     _row_labels(axes[0], rows, colours)
     figure.supxlabel(f"{method.capitalize()} r over data set pairs", fontsize=8)
     return figure
@@ -99,7 +100,6 @@ def _panel(
             mixed = row.group[1] != row.group[2]
             box(axis, r, y, "#8f959c" if mixed else colours[row.group[1]], random)
     axis.set_ylim(max(len(rows), 3) - 0.4, -0.6)
-    axis.set_xlim(right=1.03)
     axis.grid(axis="x")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)

@@ -166,6 +166,15 @@ def grouped_points(
         )
 
 
+def limits_of_r(axes: Sequence[Axes]) -> None:
+    """Give panels that share their x axis one range: all that is drawn, and 1 at the right.
+
+    Called after drawing: a limit set earlier would stop the axes from following later panels.
+    """
+    low = min(float(axis.dataLim.x0) for axis in axes)
+    axes[0].set_xlim(min(low, 0.9) - 0.03, 1.03)
+
+
 def marker_handle(label: str, colour: str, marker: str) -> Line2D:
     """Return a legend entry for a point cloud."""
     return Line2D([], [], linestyle="", marker=marker, color=colour, label=label, markersize=4)
