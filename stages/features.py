@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from simcons import stage
 from simcons.paths import Paths
 from simcons.store import Store
@@ -17,9 +15,13 @@ def main(dataset: str) -> None:
     study.dataset_spec(dataset)
     paths = Paths()
     extract(
-        paths.dataset(dataset), study.model_specs(), Store(paths.store), paths.features(dataset)
+        paths.dataset(dataset),
+        study.model_specs(),
+        Store(paths.store),
+        paths.features(dataset),
+        threads=study.numerics.threads,
     )
 
 
 if __name__ == "__main__":
-    stage.run(lambda: typer.run(main))
+    stage.script(main)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from simcons import stage
 from simcons.paths import Paths
 from simcons.store import Store
@@ -20,8 +18,15 @@ def main(dataset: str) -> None:
         model: {split: paths.feature_file(dataset, model, split) for split in ("train", "test")}
         for model in study.model_specs()
     }
-    run_probes(dataset, files, study.probe, Store(paths.store), paths.probes(dataset))
+    run_probes(
+        dataset,
+        files,
+        study.probe,
+        Store(paths.store),
+        paths.probes(dataset),
+        threads=study.numerics.threads,
+    )
 
 
 if __name__ == "__main__":
-    stage.run(lambda: typer.run(main))
+    stage.script(main)

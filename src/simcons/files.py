@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,8 +34,8 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield part
         if part.is_dir() and path.is_dir():
-            os.replace(path, scratch / "old")
-        os.replace(part, path)
+            path.rename(scratch / "old")
+        part.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

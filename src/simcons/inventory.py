@@ -15,19 +15,27 @@ def used_fingerprints(study: Study, paths: Paths) -> set[str]:
     """
     from simcons.datasets import manifest_digest
     from simcons.features import feature_parts
+    from simcons.models.zoo.run import zoo_parts
     from simcons.probes.run import probe_parts
 
-    used = set()
+    used, threads = set(), study.numerics.threads
+    for name in study.zoo:
+        spec = study.zoo_spec(name)
+        folders = {d: paths.dataset(d) for d in spec.training_sets}
+        if all(folder.is_dir() for folder in folders.values()):
+            used.add(fingerprint("zoo", zoo_parts(spec, folders, threads)))
     for dataset in sorted(study.datasets):
         folder = paths.dataset(dataset)
         if not folder.is_dir():
             continue
         digest = manifest_digest(folder)
-        for model, spec in study.model_specs().items():
-            parts = {split: feature_parts(spec, digest, split) for split in SPLITS}
+        for model, entry in study.model_specs().items():
+            if entry.source == "zoo" and not paths.zoo_weights(model).is_file():
+                continue
+            parts = {split: feature_parts(entry, digest, split, threads) for split in SPLITS}
             used |= {fingerprint("features", p) for p in parts.values()}
             used |= {
-                fingerprint("probes", probe_parts(model, parts, study.probe, seed))
+                fingerprint("probes", probe_parts(model, parts, study.probe, seed, threads))
                 for seed in study.probe.seeds
             }
     return used

@@ -18,9 +18,34 @@ NUMERICS_VERSION: dict[str, int] = {"features": 1, "probes": 1, "zoo": 1}
 
 # Modules (below src/simcons) whose code decides the values of each kind of result.
 DECIDING_MODULES: dict[str, tuple[str, ...]] = {
-    "features": ("features/extract.py", "models", "datasets/shards.py"),
-    "probes": ("probes",),
-    "zoo": ("zoo",),
+    "features": (
+        "datasets/shards.py",
+        "features/extraction.py",
+        "models/extractor.py",
+        "models/source_open_clip.py",
+        "models/source_pixels.py",
+        "models/source_timm.py",
+        "models/source_zoo.py",
+        "models/transforms.py",
+        "models/weights.py",
+        "models/zoo/architectures.py",
+    ),
+    "probes": (
+        "probes/batched.py",
+        "probes/linear.py",
+        "probes/metrics.py",
+        "probes/protocol.py",
+        "probes/results.py",
+        "probes/splits.py",
+        "probes/sweep.py",
+    ),
+    "zoo": (
+        "models/zoo/architectures.py",
+        "models/zoo/augment.py",
+        "models/zoo/data.py",
+        "models/zoo/objectives",
+        "models/zoo/training.py",
+    ),
 }
 
 

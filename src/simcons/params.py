@@ -7,6 +7,7 @@ and the nearest valid name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -32,9 +33,12 @@ from simcons.catalog import (
     model_spec,
     model_table,
 )
+from simcons.catalog import model_specs as catalogue_models
 from simcons.errors import UserError, did_you_mean
 from simcons.files import read_yaml
-from simcons.paths import folder_name
+from simcons.models.zoo.entry import zoo_model_spec
+from simcons.models.zoo.spec import ZooSpec, resolve_spec
+from simcons.paths import Paths, folder_name
 from simcons.probes.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -154,8 +158,21 @@ class Consistency(_Section):
     min_pairs: int = Field(default=3, ge=3)
 
 
+class ZooLearned(_Section):
+    """When a zoo model counts as having learned.
+
+    Attributes
+    ----------
+    margin
+        Its linear probes, averaged over the data sets that no zoo model trained on, must beat those
+        of its architecture's untrained controls by this much accuracy (0 to 1).
+    """
+
+    margin: float = Field(default=0.02, ge=0, le=1)
+
+
 class Study(_Section):
-    """A study: params.yaml as a whole.
+    """A study: params.yaml as a whole. Every section is there, since DVC refuses to miss one.
 
     Attributes
     ----------
@@ -165,16 +182,26 @@ class Study(_Section):
         By folder name; an entry without ``id`` has its name as the catalogue's id.
     models
         Ids of the catalogue.
+    zoo
+        Models that the pipeline trains itself, by id: what sets each apart.
+    zoo_training, zoo_objectives
+        What all trained models share, and what those of one objective share (by objective).
+    zoo_learned
+        When a trained model counts as having learned.
     """
 
     study: str
-    numerics: Numerics = Numerics()
+    numerics: Numerics
     datasets: dict[str, Dataset] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
+    zoo: dict[str, dict[str, Any]]
+    zoo_training: dict[str, Any]
+    zoo_objectives: dict[str, dict[str, Any]]
+    zoo_learned: ZooLearned
     subset: Subset
     similarity: Similarity
-    probe: Annotated[Protocol, PlainValidator(_protocol)] = Field(default_factory=Protocol)
-    consistency: Consistency = Consistency()
+    probe: Annotated[Protocol, PlainValidator(_protocol)]
+    consistency: Consistency
 
     @field_validator("models")
     @classmethod
@@ -189,6 +216,24 @@ class Study(_Section):
         if not isinstance(datasets, dict):
             return datasets
         return {name: entry if entry is not None else {} for name, entry in datasets.items()}
+
+    @model_validator(mode="after")
+    def _zoo(self) -> Study:
+        for name in self.zoo:
+            if re.fullmatch(r"[a-z0-9_]+", name) is None:
+                raise ValueError(
+                    f"zoo: '{name}' names a folder and a stage, so it may hold only a-z, 0-9 and _"
+                )
+            if name in catalogue_models():
+                raise ValueError(f"zoo: '{name}' is a model of the catalogue; take another name")
+            spec = _as_value_error(self.zoo_spec, name)
+            for dataset in spec.training_sets:
+                if dataset not in self.datasets:
+                    raise ValueError(
+                        f"zoo.{name}.training_sets: unknown data set '{dataset}': "
+                        f"{did_you_mean(dataset, self.datasets)}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _datasets(self) -> Study:
@@ -237,8 +282,32 @@ class Study(_Section):
         return model_table(self.model_specs().values())
 
     def model_specs(self) -> dict[str, ModelSpec]:
-        """Return the models of the study by id, sorted."""
-        return {model: model_spec(model) for model in sorted(self.models)}
+        """Return the models of the study by id, sorted: the catalogue's and the zoo's."""
+        chosen = {model: model_spec(model) for model in self.models}
+        chosen |= {
+            name: zoo_model_spec(name, self.zoo_spec(name), str(Paths().zoo_weights(name)))
+            for name in self.zoo
+        }
+        return dict(sorted(chosen.items()))
+
+    def zoo_spec(self, name: str) -> ZooSpec:
+        """Return what a zoo model is, with what it shares with others.
+
+        Raises
+        ------
+        UserError
+            If the study has no such zoo model, or its spec is not valid.
+        """
+        if name not in self.zoo:
+            raise UserError(
+                f"study '{self.study}' has no zoo model '{name}': {did_you_mean(name, self.zoo)}"
+            )
+        return resolve_spec(name, self.zoo[name], self.zoo_training, self.zoo_objectives)
+
+    def held_out(self) -> list[str]:
+        """Return the data sets that no zoo model trains on, sorted."""
+        seen = {d for name in self.zoo for d in self.zoo_spec(name).training_sets}
+        return sorted(set(self.datasets) - seen)
 
 
 def _as_value_error(check: Any, name: str) -> Any:

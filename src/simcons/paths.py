@@ -58,6 +58,10 @@ class Paths:
         """Weights of a model trained by the pipeline."""
         return self.data / "zoo" / model
 
+    def zoo_weights(self, model: str) -> Path:
+        """Weights file of a model trained by the pipeline."""
+        return self.zoo(model) / "weights.safetensors"
+
     def features(self, name: str) -> Path:
         """Features of every model on a data set."""
         return self.data / "features" / name

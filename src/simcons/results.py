@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
-from simcons.files import read_parquet
+from simcons.files import read_json, read_parquet, sha256_file
 from simcons.params import Study
 from simcons.paths import Paths
 from simcons.study import refuse_leftovers
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from simcons.figures import FigureInputs
     from simcons.similarity import SimilarityMatrix
 
 
@@ -102,8 +103,7 @@ def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
         if lacking:
             model, seed = min(lacking)
             raise UserError(
-                f"{path}: no probe of model '{model}', seed {seed}; "
-                f"run `dvc repro probe@{dataset}`"
+                f"{path}: no probe of model '{model}', seed {seed}; run `dvc repro probe@{dataset}`"
             )
         table.insert(0, "dataset", dataset)
         tables.append(table)
@@ -114,3 +114,73 @@ def accuracies(probes: pd.DataFrame) -> pd.DataFrame:
     """Return top-1 accuracy averaged over seeds: columns dataset, model, accuracy."""
     mean = probes.groupby(["dataset", "model"], sort=True)["top1"].mean()
     return mean.rename("accuracy").reset_index()
+
+
+def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
+    """Return everything that figures and report are drawn from.
+
+    Raises
+    ------
+    UserError
+        As `read_similarities` and `read_probes`; also if the consistency table is missing.
+    """
+    import pandas as pd
+
+    from simcons.consistency import gap_pairs
+    from simcons.figures import FigureInputs
+
+    similarities = read_similarities(study, paths)
+    probes = read_probes(study, paths)
+    scores = accuracies(probes)
+    gaps = [gap_pairs(by, scores, measure=measure) for measure, by in similarities.items()]
+    return FigureInputs(
+        similarities=similarities,
+        models=study.model_table(),
+        datasets=study.dataset_table(),
+        consistency=read_parquet(paths.consistency / "consistency.parquet"),
+        gap=pd.concat(gaps, ignore_index=True),
+        probes=probes,
+    )
+
+
+def input_digests(study: Study, paths: Paths) -> dict[str, str]:
+    """Return the SHA-256 of each file that the report is made from, by path."""
+    files = [paths.consistency / "consistency.parquet"]
+    for dataset in sorted(study.datasets):
+        folder = paths.similarity(dataset)
+        files += [folder / "matrix.json"]
+        files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
+        files += [paths.probes(dataset) / "results.parquet"]
+    return {file.relative_to(paths.root).as_posix(): sha256_file(file) for file in files}
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide a number."""
+    from importlib.metadata import version
+
+    names = ("numpy", "pandas", "scikit-learn", "scipy", "simcons", "timm", "torch", "torchvision")
+    return {name: version(name) for name in names}
+
+
+def probe_warnings(probes: pd.DataFrame) -> list[str]:
+    """Return a sentence for every data set whose probes chose a setting on the grid's edge."""
+    edge = probes[probes["learning_rate_on_edge"] | probes["weight_decay_on_edge"]]
+    return [
+        f"{dataset}: {len(part)} of {int((probes['dataset'] == dataset).sum())} probes chose a "
+        f"learning rate or weight decay on the edge of the grid; a better one may lie outside."
+        for dataset, part in edge.groupby("dataset", sort=True)
+    ]
+
+
+def zoo_warnings(paths: Paths) -> list[str]:
+    """Return a sentence if models that the pipeline trained have not learned."""
+    summary = read_json(paths.metrics / "zoo.json")
+    names = summary["not_learned"]
+    if not names:
+        return []
+    return [
+        f"{len(names)} of the {summary['n_models']} models trained here have not learned: their "
+        f"linear probes on {', '.join(summary['held_out'])}, which no model was trained on, do not "
+        f"beat those of their untrained controls by {100 * summary['margin']:.0f} points: "
+        f"{', '.join(names)}."
+    ]

@@ -1,6 +1,6 @@
 """What every script in stages/ shares: params checked, threads fixed, errors for people.
 
-A stage is a function of its arguments and the study; `run` turns it into a command.
+A stage is a function of its arguments; `script` turns it into a command.
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ def start() -> Study:
     return load_study()
 
 
+def script(main: Callable[..., Any]) -> None:
+    """Run a stage's function as a command; its arguments are the command's."""
+    import typer
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    run(app)
+
+
 def run(command: Callable[..., Any]) -> None:
     """Run a typer command or app; a UserError is printed alone, with exit code 2.
 
@@ -58,8 +67,11 @@ def run(command: Callable[..., Any]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
-        fail(f"{error.strerror}: {error.filename or 'while writing'}; free space or rights are "
-             f"needed, then run the same command again", 1)
+        fail(
+            f"{error.strerror}: {error.filename or 'while writing'}; free space or rights are "
+            f"needed, then run the same command again",
+            1,
+        )
 
 
 def fail(message: str, code: int) -> None:

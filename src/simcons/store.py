@@ -75,8 +75,8 @@ class Store:
     def get(self, kind: str, parts: Mapping[str, Any], *, verify: bool = True) -> Path | None:
         """Return the folder of a finished result, or None if there is none.
 
-        With ``verify`` every file is hashed: an entry whose files are not what they were (a damaged disk, an edit) is removed with a
-        warning, so that it is computed again.
+        With ``verify`` every file is hashed: an entry whose files are not what they were (a damaged
+        disk, an edit) is removed with a warning, so that it is computed again.
         """
         folder = self._folder(kind, fingerprint(kind, parts))
         if not (folder / RECORD).is_file():

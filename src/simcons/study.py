@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -81,7 +80,7 @@ def tidy(study: Study, paths: Paths) -> list[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             shutil.rmtree(target)
-        os.replace(item, target)
+        item.replace(target)
     return moved
 
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simcons.errors import UserError
 from simcons.probes.splits import few_shot_rows, index_labels, stratified_split
 
 
+@settings(deadline=None)
 @given(
     counts=st.lists(st.integers(1, 40), min_size=2, max_size=12),
     fraction=st.sampled_from([0.1, 0.2, 0.35, 0.5]),

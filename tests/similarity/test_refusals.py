@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simcons.errors import UserError
-from simcons.similarity import compute_similarity
+from simcons.similarity import compute, compute_similarity
 
 from . import data
 
@@ -69,7 +69,9 @@ def test_values_too_large_to_square():
 @pytest.mark.parametrize(
     "name", ["cka_rbf_0.4", "cka_rbf_0.4_biased", "rsa_euclidean_pearson", "rsa_cosine_spearman"]
 )
-def test_a_model_whose_images_are_all_equally_far_apart(name):
+@pytest.mark.parametrize("exact", [0, 1000])
+def test_a_model_whose_images_are_all_equally_far_apart(name, exact, monkeypatch):
+    monkeypatch.setattr(compute, "EXACT_IMAGES", exact)
     features = data.models(n=30)
     features["simplex"] = np.eye(30) * 3
     if name.endswith("_biased"):

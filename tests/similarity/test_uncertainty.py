@@ -70,16 +70,17 @@ def test_replicates_equal_recomputing_on_the_images_left(labels):
     assert list(result.replicates.columns) == [
         *("measure", "kind", "replicate", "model_1", "model_2", "value")
     ]
-    for row, kind, replicate in zip(  # noqa: B007 (query reads it)subsets.members, subsets.kinds, subsets.replicates, strict=True):
+    for row, kind, replicate in zip(
+        subsets.members, subsets.kinds, subsets.replicates, strict=True
+    ):
         if kind == "all":
             continue
+        rows = result.replicates.query("kind == @kind").query(f"replicate == {replicate}")
         kept = blocks.order[row[blocks.of_position]]
         part = {k: v[kept] for k, v in features.items()}
         for name in NAMES:
             expected = reference.matrix(name, part)
-            table = result.replicates.query(
-                "measure == @name and kind == @kind and replicate == @replicate"
-            )
+            table = rows[rows["measure"] == name]
             pairs = [("model_0", "model_1"), ("model_0", "model_2"), ("model_1", "model_2")]
             assert list(zip(table["model_1"], table["model_2"], strict=True)) == pairs
             upper = expected[np.triu_indices(3, 1)]

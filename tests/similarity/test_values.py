@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
-from simcons.similarity import MEASURES, compute_similarity, lookup
+from simcons.similarity import MEASURES, compute, compute_similarity, lookup
 from simcons.similarity.measures import INVARIANCES
+from simcons.similarity.ranks import rank_in_place
 
 from . import data, reference
 
@@ -29,7 +31,7 @@ NAMES = [
 
 def one(name, x, y, **options):
     """The value for two models, unnormalised unless said otherwise."""
-    options = {"normalize": False, "n_halves": 0, "n_blocks": 3, **options}
+    options = {"normalize": False, "n_halves": 0, "n_blocks": 2, **options}
     return compute_similarity({"a": x, "b": y}, [name], **options)[name].values[0, 1]
 
 
@@ -37,18 +39,24 @@ def test_the_list_covers_the_registry():
     assert {lookup(name).measure.pattern for name in NAMES} == set(MEASURES)
 
 
+@pytest.fixture
+def float32(monkeypatch):
+    """Tiles in float32, as for many images."""
+    monkeypatch.setattr(compute, "EXACT_IMAGES", 0)
+
+
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("cosine", [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999])
 def test_equal_to_plain_float64_at_every_mean_cosine(cosine):
     features = data.models(n=211, dims=(40, 64, 33), cosine=cosine, noise=0.2)
     assert data.mean_cosine(features["model_0"]) == pytest.approx(cosine, abs=0.06)
-    result = compute_similarity(features, NAMES, n_blocks=7)
+    result = compute_similarity(features, NAMES, n_blocks=3)
     for name in NAMES:
         expected = reference.matrix(name, features)
         assert np.abs(result[name].values - expected).max() < 1e-5, name
 
 
-@pytest.mark.parametrize("n", [4, 5, 8, 9, 57, 64])
-@pytest.mark.parametrize("n_blocks", [2, 5, 20])
+@pytest.mark.parametrize(("n", "n_blocks"), [(4, 20), (8, 20), (9, 3), (57, 5), (64, 13)])
 def test_any_number_of_images_and_blocks_gives_the_same_values(n, n_blocks):
     features = data.models(n=n, cosine=0.3)
     result = compute_similarity(features, NAMES, n_blocks=n_blocks)
@@ -57,10 +65,9 @@ def test_any_number_of_images_and_blocks_gives_the_same_values(n, n_blocks):
         assert np.abs(result[name].values - expected).max() < 1e-5, name
 
 
+@pytest.mark.usefixtures("float32")
 def test_small_tiles_within_blocks_change_nothing(monkeypatch):
-    from simcons.similarity import compute
-
-    features = data.models(n=103, cosine=0.5)
+    features = data.models(n=63, cosine=0.5)
     whole = compute_similarity(features, NAMES, n_blocks=3)
     monkeypatch.setattr(compute, "tile_edge", lambda *_: 10)
     tiled = compute_similarity(features, NAMES, n_blocks=3)
@@ -69,7 +76,7 @@ def test_small_tiles_within_blocks_change_nothing(monkeypatch):
         assert np.allclose(whole[name].standard_error, tiled[name].standard_error, atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     n=st.integers(4, 40),
     dims=st.lists(st.integers(2, 30), min_size=2, max_size=4),
@@ -108,6 +115,7 @@ def test_hand_computed_four_images():
     assert one("rsa_euclidean_spearman", x, y) == pytest.approx(-0.5, abs=1e-6)
 
 
+@pytest.mark.usefixtures("float32")
 def test_independent_wide_data_is_near_one_biased_and_near_zero_unbiased():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 64, 4096))
@@ -134,6 +142,7 @@ def transformed(invariance, x, rng):
     }[invariance]()
 
 
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("invariance", INVARIANCES)
 def test_invariances_hold_where_declared_and_only_there(name, invariance):
@@ -172,7 +181,7 @@ def test_torch_tensors_memory_maps_and_other_types_are_taken(tmp_path):
 def test_models_come_out_sorted_and_the_order_given_changes_nothing():
     features = data.models(n=30)
     turned = dict(reversed(features.items()))
-    a, b = (compute_similarity(f, NAMES) for f in (features, turned))
+    a, b = (compute_similarity(f, NAMES, n_blocks=4) for f in (features, turned))
     assert a.models == sorted(features) == b.models
     for name in NAMES:
         assert np.array_equal(a[name].values, b[name].values)
@@ -182,22 +191,24 @@ def test_models_come_out_sorted_and_the_order_given_changes_nothing():
 
 def test_a_measure_does_not_depend_on_its_company():
     features = data.models(n=45, cosine=0.6)
-    together = compute_similarity(features, NAMES)
+    together = compute_similarity(features, NAMES, n_blocks=4)
     for name in NAMES:
-        alone = compute_similarity(features, [name])
+        alone = compute_similarity(features, [name], n_blocks=4)
         assert np.abs(alone[name].values - together[name].values).max() < 1e-7, name
 
 
+@pytest.mark.usefixtures("float32")
 def test_huge_and_tiny_features_are_right():
     features = data.models(n=40, cosine=0.2, dtype=np.float64)
     scaled = {k: v * s for (k, v), s in zip(features.items(), [1e30, 1e-30, 1.0], strict=True)}
     for name in ("cka_linear", "cka_linear_biased", "rsa_cosine_pearson", "rsa_euclidean_spearman"):
         for normalize in (True, False):
-            a = compute_similarity(features, [name], normalize=normalize)[name].values
-            b = compute_similarity(scaled, [name], normalize=normalize)[name].values
+            a = compute_similarity(features, [name], normalize=normalize, n_blocks=2)[name].values
+            b = compute_similarity(scaled, [name], normalize=normalize, n_blocks=2)[name].values
             assert np.abs(a - b).max() < 1e-5
 
 
+@pytest.mark.usefixtures("float32")
 def test_duplicated_images_and_rows_of_zeros_are_right():
     features = data.models(n=40, cosine=0.2)
     for x in features.values():
@@ -205,20 +216,40 @@ def test_duplicated_images_and_rows_of_zeros_are_right():
     features["model_0"][20:23] = 0.0  # no direction: cosine and correlation distance 1
     features["model_1"][25] = 0.5  # a constant row: correlation distance 1
     for name in NAMES:
-        if name.endswith("spearman"):
-            continue  # duplicates tie in theory, not in a reference's rounding
-        value = compute_similarity(features, [name])[name].values
-        assert np.abs(value - reference.matrix(name, features)).max() < 1e-5, name
+        value = compute_similarity(features, [name], n_blocks=3)[name].values
+        # one other distance within float32 rounding of a large tie joins it
+        allowed = 1e-4 if name.endswith("spearman") else 1e-5
+        assert np.abs(value - reference.matrix(name, features)).max() < allowed, name
 
 
+@pytest.mark.usefixtures("float32")
 def test_spearman_averages_ties():
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 3, size=(2, 30, 2)).astype(float)  # small integers: exact, many ties
-    assert one("rsa_euclidean_spearman", x, y) == pytest.approx(
-        reference.rsa("rsa_euclidean_spearman", x, y), abs=1e-5
-    )
+    expected = reference.rsa("rsa_euclidean_spearman", x, y)
+    assert one("rsa_euclidean_spearman", x, y) == pytest.approx(expected, abs=1e-5)
 
 
+def test_ranks_are_those_of_scipy():
+    rng = np.random.default_rng(3)
+    for values in (rng.normal(size=5000), rng.integers(0, 9, 500), np.zeros(7), np.ones(1)):
+        row = torch.tensor(values, dtype=torch.float32)
+        n = len(row)
+        expected = (rankdata(row.numpy()) - (n + 1) / 2) / n
+        rank_in_place(row, 1e-7)
+        assert np.abs(row.numpy() - expected).max() < 1e-3 / n + 1e-6
+
+
+def test_values_equal_up_to_rounding_are_ties_unless_all_values_are_close():
+    row = torch.tensor([1.0, 2.0, 1.0 + 1e-6, 3.0, 2.0 - 1e-6])
+    rank_in_place(row, 2e-6)
+    assert torch.allclose(row * 5 + 3, torch.tensor([1.5, 3.5, 1.5, 5.0, 3.5]))
+    row = torch.linspace(1, 1.001, 1000)
+    rank_in_place(row, 2e-6)
+    assert torch.allclose(row * 1000 + 500.5, torch.arange(1, 1001.0), atol=1e-3)
+
+
+@pytest.mark.usefixtures("float32")
 def test_a_very_wide_bandwidth_becomes_linear():
     features = data.models(n=60, cosine=0.5)
     result = compute_similarity(features, ["cka_linear", "cka_rbf_1000"])

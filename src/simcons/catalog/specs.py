@@ -87,6 +87,8 @@ class ModelSpec(_Spec):
         Where the weights come from.
     objective, architecture_class, train_data_class, size_class
         The categories that the study compares.
+    params
+        Number of parameters, the head included; None where it is not known.
     family
         Models that differ in the seed alone share it; by default the id.
     feature_dim
@@ -109,7 +111,7 @@ class ModelSpec(_Spec):
     train_data: str
     train_data_class: str
     size_class: str
-    params: int = Field(ge=0)
+    params: int | None = Field(default=None, ge=0)
     feature_dim: PositiveInt
     layer: str = "pooled"
     token: str | None = None

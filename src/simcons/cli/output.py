@@ -17,9 +17,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     table = Table(title=title or None, title_justify="left", box=None, header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[i], int | float) for row in cells)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=not console.is_terminal)
+        table.add_column(
+            name, justify="right" if numeric else "left", no_wrap=not console.is_terminal
+        )
     for row in cells:
         table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else str(v)) for v in row))
     if not console.is_terminal:
-        console.width = max(console.measure(table).maximum, 80)
+        console = Console(
+            width=console.measure(table, options=console.options.update(width=10_000)).maximum
+        )
     console.print(table)

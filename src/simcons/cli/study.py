@@ -137,7 +137,9 @@ def status() -> None:
         there = len(models) - len(set(absent))
         missing = f"; missing: {', '.join(sorted(set(absent)))}" if absent else ""
         typer.echo(f"features {name}: {there} of {len(models)} models{missing}")
-    counts = {state: sum(s.state == state for s in states) for state in ("done", "stale", "missing")}
+    counts = {
+        state: sum(s.state == state for s in states) for state in ("done", "stale", "missing")
+    }
     typer.echo(", ".join(f"{n} {state}" for state, n in counts.items()))
 
 

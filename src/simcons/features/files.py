@@ -60,7 +60,7 @@ class FeatureFile:
                 f"{len(self.keys)} keys"
             )
         metadata = {**self.metadata, "keys_digest": self.keys_digest}
-        tensors = {
+        tensors: dict[str, npt.NDArray[Any]] = {
             "features": np.ascontiguousarray(self.features, dtype=np.float32),
             "targets": np.ascontiguousarray(self.targets, dtype=np.int64),
             "keys": _encode(self.keys),

@@ -24,14 +24,15 @@ def transform(spec: ModelSpec) -> TransformSpec:
         raise UserError(f"model '{spec.id}': timm knows no evaluation transform; give 'transform'")
     side = spec.options.get("img_size", cfg.input_size[-1])
     squash = cfg.crop_mode == "squash"
-    return TransformSpec(
-        resize=side if squash else int(side / cfg.crop_pct),
-        crop=None if squash else side,
-        mode="squash" if squash else "shortest",
-        interpolation=cfg.interpolation,
-        mean=cfg.mean,
-        std=cfg.std,
-    )
+    values = {
+        "resize": side if squash else int(side / cfg.crop_pct),
+        "crop": None if squash else side,
+        "mode": "squash" if squash else "shortest",
+        "interpolation": cfg.interpolation,
+        "mean": cfg.mean,
+        "std": cfg.std,
+    }
+    return TransformSpec.model_validate(values)
 
 
 def build(spec: ModelSpec) -> torch.nn.Module:
@@ -49,12 +50,16 @@ def build(spec: ModelSpec) -> torch.nn.Module:
         )
     if spec.weights.kind == "hub":
         return _from_hub(spec)
-    # The generator is global in timm: fork it, so that loading a model changes no other random draw.
+    # timm draws from the global generator: fork it, so that loading changes no other draw.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed or 0)
         module = timm.create_model(spec.name, pretrained=False, **spec.options)
     if spec.weights.kind != "untrained":
         weights.load_into(module, spec)
+    return _without_head(module)
+
+
+def _without_head(module: Any) -> torch.nn.Module:
     module.reset_classifier(0)
     return module
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GB = 1e9
 MIN_EDGE = 64
+EXACT_IMAGES = 256  # up to so many, tiles are float64: a few odd images can dominate the sums
 
 
 def compute_similarity(
@@ -122,9 +123,10 @@ def _sums(
     dims = [array.shape[1] for array in arrays.values()]
     edge = tile_edge(blocks, dims, list(requests.values()), memory_gb)
     target = _device(device)
+    exact = blocks.n_images <= EXACT_IMAGES and target.type != "mps"
     prepared: list[Prepared] = []
     for name, array in arrays.items():
-        prepared.append(prepare(name, array, blocks.order, normalize=normalize))
+        prepared.append(prepare(name, array, blocks.order, normalize=normalize, exact=exact))
     makers = {k: [make_tile_maker(k, model, target) for model in prepared] for k in requests}
     sums = accumulate(prepared, makers, requests, blocks, edge, target)
     found = {(k, False): s for k, s in sums.items()}

@@ -52,13 +52,13 @@ class Sums:
     totals
         (P, m) float64 sums of K_i over the same tiles.
     rows
-        (m, n, B) float32 row sums over each block, or None.
+        (m, n, B) row sums over each block, or None.
     diagonal
         (m, n) float64 the kernels' diagonals.
     magnitude
         (m,) the size of entries that rounding errors are relative to.
     values
-        (m, n (n - 1) / 2) float32 the values of all pairs a < b, block pair after block pair, or
+        (m, n (n - 1) / 2) the values of all pairs a < b, block pair after block pair, or
         None.
     """
 
@@ -160,9 +160,9 @@ def accumulate(
     """
     tiles = make_tiles(blocks, edge)
     largest = max(tile.area for tile in tiles)
-    stacks = {k: _stack(requests[k], makers[k], blocks, largest, device) for k in sorted(requests)}
-    scratch = torch.empty(largest, device=device)
     xs = [torch.from_numpy(model.x).to(device) for model in models]
+    scratch = torch.empty(largest, device=device, dtype=xs[0].dtype)
+    stacks = {k: _stack(requests[k], makers[k], blocks, scratch) for k in sorted(requests)}
     work = float(sum(tile.area for tile in tiles))
     with progress(f"similarity of {len(models)} models", work, "image pairs") as advance:
         for tile in tiles:
@@ -173,20 +173,19 @@ def accumulate(
     return {kernel: stack.sums for kernel, stack in stacks.items()}
 
 
-def _stack(
-    request: Request, makers: list[TileMaker], blocks: Blocks, largest: int, device: torch.device
-) -> _Stack:
+def _stack(request: Request, makers: list[TileMaker], blocks: Blocks, like: torch.Tensor) -> _Stack:
+    dtype = np.float64 if like.dtype == torch.float64 else np.float32
     m, n, B = len(makers), blocks.n_images, blocks.n_blocks
     pairs = B * (B + 1) // 2
     sums = Sums(
         products=np.zeros((pairs, m, m)),
         totals=np.zeros((pairs, m)),
-        rows=np.zeros((m, n, B), dtype=np.float32) if request.rows else None,
+        rows=np.zeros((m, n, B), dtype=dtype) if request.rows else None,
         diagonal=np.stack([maker.diagonal for maker in makers]),
         magnitude=np.array([maker.magnitude for maker in makers]),
-        values=torch.empty((m, n * (n - 1) // 2)) if request.values else None,
+        values=torch.empty((m, n * (n - 1) // 2), dtype=like.dtype) if request.values else None,
     )
-    return _Stack(request, makers, torch.empty((m, largest), device=device), sums)
+    return _Stack(request, makers, like.new_empty((m, len(like))), sums)
 
 
 def _fill(
@@ -222,7 +221,7 @@ def _reduce(tile: Tile, stack: _Stack) -> None:
 
 
 def gram_of_rows(flat: torch.Tensor, chunk: int = 1 << 16) -> Array:
-    """Return the (m, m) float64 Gram matrix of a float32 (m, N), summed in float64 over chunks."""
+    """Return the (m, m) float64 Gram matrix of an (m, N) array, summed in float64 over chunks."""
     total = np.zeros((len(flat), len(flat)))
     for part in flat.split(chunk, dim=1):
         total += (part @ part.T).double().cpu().numpy()

@@ -1,6 +1,7 @@
 """Features made ready for the engine: checked, normalised, centred, scaled, in block order.
 
-Everything that must be exact happens here in float64; the engine's tiles are float32.
+Everything that must be exact happens here in float64; the engine's tiles are float32 but for few
+images.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ class Prepared:
     """One model's features for the engine.
 
     With y the (L2-normalised, if asked for) feature rows in float64 and mu their mean,
-    ``x = (y - mu) / scale`` in float32.
+    ``x = (y - mu) / scale``.
 
     Parameters
     ----------
     x
-        (n, d) float32, in block order; mean squared row norm near 1.
+        (n, d) float32 (float64 if exact), in block order; mean squared row norm near 1.
     scale
         Float; what x was divided by.
     square
@@ -40,6 +41,9 @@ class Prepared:
         (n,) float64 means over dimensions of the rows of y / scale.
     spread
         (n,) float64 norms of the rows of y / scale less their own means; 0 for a constant row.
+    twin
+        (n,) int64, equal for equal rows of x, or None where all rows differ: float32 products
+        cannot tell a distance of 0 from a small one.
     """
 
     x: Array
@@ -48,6 +52,7 @@ class Prepared:
     norm: Array
     mean: Array
     spread: Array
+    twin: Array | None
 
 
 def check_features(features: Mapping[str, Any]) -> dict[str, Array]:
@@ -85,7 +90,9 @@ def _as_array(name: str, value: Any) -> Array:
     return array
 
 
-def prepare(name: str, source: Array, order: Array, *, normalize: bool) -> Prepared:
+def prepare(
+    name: str, source: Array, order: Array, *, normalize: bool, exact: bool = False
+) -> Prepared:
     """Make one model's features ready.
 
     Parameters
@@ -98,6 +105,8 @@ def prepare(name: str, source: Array, order: Array, *, normalize: bool) -> Prepa
         (n,) the rows wanted, in this order.
     normalize
         Divide every row by its L2 norm first; a row of zeros stays zero.
+    exact
+        Keep x in float64.
 
     Raises
     ------
@@ -110,7 +119,7 @@ def prepare(name: str, source: Array, order: Array, *, normalize: bool) -> Prepa
     size = float(np.sqrt(mean @ mean))
     variance = mean_square - size**2  # cancels near 0; only the order of magnitude is used
     scale = float(np.sqrt(max(variance, 1e-14 * mean_square))) or 1.0
-    x = np.empty((n, dim), dtype=np.float32)
+    x = np.empty((n, dim), dtype=np.float64 if exact else np.float32)
     norm, row_mean, spread = np.empty(n), np.empty(n), np.empty(n)
     for rows, block in _chunks(source, order, normalize):
         x[rows] = (block - mean) / scale
@@ -127,7 +136,26 @@ def prepare(name: str, source: Array, order: Array, *, normalize: bool) -> Prepa
             f"model '{name}' is constant: its features are the same for all {n} images "
             f"{'after L2 normalisation ' if normalize else ''}(HSIC 0, similarity undefined)"
         )
-    return Prepared(x, scale, square, norm, row_mean, spread)
+    return Prepared(x, scale, square, norm, row_mean, spread, find_twins(x))
+
+
+def find_twins(x: Array) -> Array | None:
+    """Return (n,) numbers that are equal for equal rows of x (n, d), None if all rows differ.
+
+    Rows are compared by a 64-bit hash, the sum of their 32-bit words times fixed odd factors.
+    """
+    factors = np.random.default_rng(0).integers(
+        0, 2**63, size=x.dtype.itemsize // 4 * x.shape[1], dtype=np.uint64
+    )
+    factors = 2 * factors + 1
+    hashes = np.concatenate(
+        [
+            (x[s : s + CHUNK_ROWS].view(np.uint32) * factors).sum(axis=1)
+            for s in range(0, len(x), CHUNK_ROWS)
+        ]
+    )
+    values, index = np.unique(hashes, return_inverse=True)
+    return index if len(values) < len(x) else None
 
 
 def _moments(name: str, source: Array, order: Array, normalize: bool) -> tuple[Array, float]:

@@ -95,7 +95,6 @@ def split_half_reliability(
         rows = rows[np.array(keep, dtype=bool)]
     if rows.empty:
         return None
-    table = rows.pivot_table(
-        index="replicate", columns=["model_1", "model_2"], values="value", dropna=False
-    )
+    index = ["replicate", "model_1", "model_2"]
+    table = rows.set_index(index)["value"].unstack(["model_1", "model_2"])
     return reliability_of_halves(table.sort_index().to_numpy(dtype=np.float64))

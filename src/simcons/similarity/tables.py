@@ -127,8 +127,9 @@ def _read_matrix(
         array[at[:, 0], at[:, 1]] = table[column].to_numpy()
         if symmetric:
             array[at[:, 1], at[:, 0]] = table[column].to_numpy()
+    known = None if len(at) and table["standard_error"].isna().all() else error
     try:
-        return SimilarityMatrix(models, values, error, reliability.get(name), name)
+        return SimilarityMatrix(models, values, known, reliability.get(name), name)
     except UserError as problem:
         raise UserError(f"{path}: {problem}") from None
 

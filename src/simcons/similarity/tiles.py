@@ -84,6 +84,8 @@ class TileMaker:
         The size of entries that rounding errors are relative to.
     fixed
         (n,) bool rows whose distances are set to 1 (rows without a direction), or None.
+    twin
+        (n,) int64 equal for equal rows, whose distance is set to 0, or None.
     """
 
     left: torch.Tensor | None
@@ -95,6 +97,7 @@ class TileMaker:
     diagonal: Array
     magnitude: float
     fixed: torch.Tensor | None
+    twin: torch.Tensor | None
 
     def __call__(self, t: torch.Tensor, a: slice, b: slice, out: torch.Tensor) -> None:
         """Write the kernel tile of rows a and columns b, made from dot products t, into out."""
@@ -109,6 +112,8 @@ class TileMaker:
             out.addmm_(self.left[a], self.right[b].T, beta=self.beta)
         if self.finish is not None:
             self.finish(out)
+        if self.twin is not None:  # expm1 of 0 is 0 too
+            out.masked_fill_(self.twin[a, None] == self.twin[None, b], 0.0)
         if self.fixed is not None:
             out.masked_fill_(self.fixed[a, None] | self.fixed[None, b], 1.0)
         if self.shift:
@@ -150,7 +155,7 @@ def _tile_maker(
 ) -> TileMaker:
     n = len(model.square)
     if kernel.kind == "linear":
-        return TileMaker(None, None, None, 1.0, None, 0.0, model.square, 1.0, None)
+        return TileMaker(None, None, None, 1.0, None, 0.0, model.square, 1.0, None, None)
     left, right, row, beta = _factors(kernel, model)
     finish = {"rbf": _expm1, "euclidean": _sqrt}.get(kernel.kind)
     fixed = None if row is None or row.all() else torch.from_numpy(row == 0).to(device)
@@ -168,6 +173,7 @@ def _tile_maker(
         diagonal=np.full(n, -shift),
         magnitude=abs(shift),
         fixed=fixed,
+        twin=None if model.twin is None else torch.from_numpy(model.twin).to(device),
     )
 
 
@@ -177,9 +183,9 @@ def make_tile_maker(kernel: Kernel, model: Prepared, device: torch.device) -> Ti
     Constant rows have no correlation with anything (rows of zeros no cosine): their distance to
     every other row is set to 1.
     """
-    if kernel.kind == "linear":
-        return _tile_maker(kernel, model, 0.0, device, torch.float32)
-    return _tile_maker(kernel, model, _mean(kernel, model), device, torch.float32)
+    dtype = torch.float64 if model.x.dtype == np.float64 else torch.float32
+    shift = 0.0 if kernel.kind == "linear" else _mean(kernel, model)
+    return _tile_maker(kernel, model, shift, device, dtype)
 
 
 def _mean(kernel: Kernel, model: Prepared) -> float:
@@ -193,6 +199,7 @@ def _mean(kernel: Kernel, model: Prepared) -> float:
         model.norm[rows],
         model.mean[rows],
         model.spread[rows],
+        None if model.twin is None else model.twin[rows],
     )
     every = slice(0, len(rows))
     x = torch.from_numpy(sample.x).double()

@@ -25,16 +25,16 @@ def build(options: SampledOptions) -> BuiltDataset:
             glyph(face, char),
             options.size,
             rng,
-            scale=(0.4, 0.8),
-            rotation=15,
-            shear=0.2,
-            stretch=0.2,
+            scale=(0.55, 0.85),
+            rotation=10,
+            shear=0.15,
+            stretch=0.15,
         )
         paper, dark = rng.uniform(0.65, 1.0), rng.uniform(0.0, 0.35)
-        if rng.random() < 0.3:
+        if rng.random() < 0.2:
             paper, dark = dark, paper
         sheet = draw.background(rng, options.size, np.full(3, paper))
         grey = draw.blend(sheet, ink, np.full(3, dark)).mean(axis=2)
-        return draw.finish(grey, rng, noise=0.1, blur=0.8)
+        return draw.finish(grey, rng, noise=0.06, blur=0.8)
 
     return sampled("letters", CLASSES, options, letter)

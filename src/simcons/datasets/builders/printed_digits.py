@@ -26,7 +26,7 @@ def build(options: SampledOptions) -> BuiltDataset:
     frame = round(_FRAME * size)
 
     def digit(label: int, split: str, rng: np.random.Generator) -> Image.Image:
-        paper, colour = draw.contrasting_colours(rng)
+        paper, colour = draw.contrasting_colours(rng, 0.35)
         picture = draw.background(rng, size, paper)
         face = str(rng.choice(faces_with(CLASSES[label], SPLIT_FAMILIES[split])))
         for side in (0, 1):
@@ -47,7 +47,7 @@ def build(options: SampledOptions) -> BuiltDataset:
         ink = np.zeros((size, size))
         drop = int(rng.integers(0, 2 * frame + 1))
         ink[drop : drop + size - 2 * frame, frame : size - frame] = inner
-        return draw.finish(draw.blend(picture, ink, colour), rng, noise=0.08, blur=0.9)
+        return draw.finish(draw.blend(picture, ink, colour), rng, noise=0.06, blur=0.9)
 
     return sampled("printed_digits", CLASSES, options, digit)
 

@@ -59,7 +59,7 @@ SYMBOLS: tuple[Symbol, ...] = (
 
 
 def build(options: SampledOptions) -> BuiltDataset:
-    """Return the symbols, coloured, on coloured backgrounds, rotated by up to 20 degrees."""
+    """Return the symbols, coloured, on coloured backgrounds, rotated by up to 15 degrees."""
 
     def symbol(label: int, split: str, rng: np.random.Generator) -> Image.Image:
         chosen = SYMBOLS[label]
@@ -70,13 +70,13 @@ def build(options: SampledOptions) -> BuiltDataset:
             glyph(face, char),
             options.size,
             rng,
-            scale=(0.4, 0.85),
-            rotation=20,
-            shear=0.2,
-            stretch=0.2,
+            scale=(0.5, 0.85),
+            rotation=15,
+            shear=0.15,
+            stretch=0.15,
         )
-        paper, colour = draw.contrasting_colours(rng)
+        paper, colour = draw.contrasting_colours(rng, 0.35)
         sheet = draw.background(rng, options.size, paper)
-        return draw.finish(draw.blend(sheet, ink, colour), rng, noise=0.1, blur=1.0)
+        return draw.finish(draw.blend(sheet, ink, colour), rng, noise=0.06, blur=1.0)
 
     return sampled("symbols", [symbol.name for symbol in SYMBOLS], options, symbol)

@@ -41,6 +41,8 @@ def augment(
     """
     images = _geometry(images, flippable, how, generator)
     images = _colour(images, how, generator)
+    if how.tint or how.invert:
+        images = _channels(images, how, generator)
     if how.blur:
         chosen = _uniform(len(images), 0, 1, generator) < how.blur
         images = torch.where(chosen.view(-1, 1, 1, 1), _blurred(images), images)
@@ -128,6 +130,16 @@ def _colour(images: Tensor, how: Augmentations, generator: torch.Generator) -> T
         mean = images.mean((1, 2, 3), keepdim=True)
         images = brightness * (contrast * (images - mean) + mean)
     return images.clamp(0, 1)
+
+
+def _channels(images: Tensor, how: Augmentations, generator: torch.Generator) -> Tensor:
+    """Tint and invert channels: x -> 1/2 + gain * (x - 1/2) + offset, the gain's sign random."""
+    n = 3 * len(images)
+    gain = _uniform(n, 1 - how.tint, 1, generator)
+    gain = torch.where(_uniform(n, 0, 1, generator) < how.invert, -gain, gain)
+    # What the gain leaves free of [0, 1] is where the offset may go.
+    offset = (1 - gain.abs()) * _uniform(n, -0.5, 0.5, generator)
+    return 0.5 + gain.view(-1, 3, 1, 1) * (images - 0.5) + offset.view(-1, 3, 1, 1)
 
 
 def _blurred(images: Tensor) -> Tensor:

@@ -33,9 +33,9 @@ class Optimizer(_Frozen):
     """Optimiser of all objectives: linear warm-up, then a cosine to 0, over all steps."""
 
     name: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
 class Augmentations(_Frozen):
@@ -53,6 +53,8 @@ class Augmentations(_Frozen):
     saturation: Fraction = 0.0
     hue_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
     grayscale: Fraction = 0.0
+    tint: Fraction = 0.0
+    invert: Fraction = 0.0
     blur: Fraction = 0.0
     noise: Fraction = 0.0
 
@@ -82,12 +84,12 @@ class ZooSpec(_Frozen):
     objective: str
     architecture: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] | None = None
+    width: Annotated[int, Field(ge=16, le=256, multiple_of=8)] | None = None
     image_size: Annotated[int, Field(ge=16, le=64, multiple_of=STRIDE)] = 32
     training_sets: tuple[str, ...] = ()
     images_per_set: Annotated[int, Field(ge=1)] | None = None
     epochs: Annotated[int, Field(ge=0)] = 0
-    batch_size: Annotated[int, Field(ge=2)] = 128
+    batch_size: Annotated[int, Field(ge=2)] = 32
     optimizer: Optimizer = Optimizer()
     augmentations: Augmentations = Augmentations()
     options: dict[str, float] = {}

@@ -78,7 +78,7 @@ def learning_rate(step: int, n_steps: int, how: Optimizer) -> float:
 
 
 def train(
-    spec: ZooSpec, data: TrainingData, *, threads: int = 2, name: str = "zoo"
+    spec: ZooSpec, data: TrainingData | None, *, threads: int = 2, name: str = "zoo"
 ) -> TrainedModel:
     """Train a model from scratch, on the CPU.
 
@@ -87,7 +87,7 @@ def train(
     spec
         The model; of a control, the initial weights are returned.
     data
-        The mixture of training images, all of it used.
+        The mixture of training images, all of it used; a control needs none.
     threads
         Number of threads, which decides the last bits of sums.
     name
@@ -107,6 +107,8 @@ def train(
     encoder = build_encoder(spec)
     if not spec.trained:
         return TrainedModel(_state(encoder), _curve([]))
+    if data is None:
+        raise UserError(f"zoo model {name}: objective '{spec.objective}' needs training images")
     _check(spec, data, name)
     with _fixed_threads(threads):
         heads = build_heads(spec, encoder, Task(data.class_names, spec.image_size))

@@ -3,7 +3,7 @@
 Vincent, Larochelle, Bengio, Manzagol, "Extracting and Composing Robust Features with Denoising
 Autoencoders", ICML 2008, section 2.3: corrupt x by setting a fixed number of its components, chosen
 at random, to 0 (here whole patches: single pixels of an image are too easily interpolated), encode,
-decode, minimise the squared error to the clean x.
+decode, minimise the squared error to the clean x (standardised, as the encoder sees it).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch.nn import functional
 
-from simcons.models.zoo.architectures import Encoder
+from simcons.models.zoo.architectures import Encoder, standardize
 from simcons.models.zoo.objectives import base
 from simcons.models.zoo.objectives.masked_autoencoder import blank, random_mask
 
@@ -36,4 +36,4 @@ class Heads(base.Heads):
         mask = random_mask(len(images), cells, self.options["mask_fraction"], batch.generator)
         noise = torch.randn(images.shape, generator=batch.generator) * self.options["noise"]
         rebuilt = self.decoder(encoder(blank(images + noise, mask, patch)))
-        return base.Step(functional.mse_loss(rebuilt, images.flatten(1)))
+        return base.Step(functional.mse_loss(rebuilt, standardize(images).flatten(1)))

@@ -76,9 +76,9 @@ class TextEncoder(nn.Module):
         self.projection = nn.Linear(width, out)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return embeddings (n, out) of tokens (n, length)."""
+        """Return embeddings (n, out) of tokens (n, at most ``length``)."""
         present = (tokens != PADDING).unsqueeze(2)
-        hidden = self.words(tokens) + self.positions
+        hidden = self.words(tokens) + self.positions[: tokens.shape[1]]
         hidden = self.norm(self.block(hidden, present[:, None, None, :, 0]))
         return self.projection((hidden * present).sum(1) / present.sum(1))
 

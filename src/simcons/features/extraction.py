@@ -22,7 +22,9 @@ from simcons.catalog import ModelSpec
 from simcons.datasets import Sample, iter_samples, manifest_digest, read_index
 from simcons.errors import UserError
 from simcons.features.files import FeatureFile
-from simcons.models import Extractor, Transform, fingerprint_parts, load
+from simcons.models.extractor import Extractor, fingerprint_parts, load
+from simcons.models.transforms import Transform
+from simcons.paths import SPLITS
 from simcons.progress import Advance, progress
 from simcons.store import Store, place
 
@@ -46,7 +48,7 @@ class _Job:
         return {**self.parts, "shard": shard}
 
 
-def feature_parts(spec: ModelSpec, dataset_digest: str, split: str) -> dict[str, Any]:
+def feature_parts(spec: ModelSpec, dataset_digest: str, split: str, threads: int) -> dict[str, Any]:
     """Return what decides a model's features on one split of a data set.
 
     Parameters
@@ -57,8 +59,11 @@ def feature_parts(spec: ModelSpec, dataset_digest: str, split: str) -> dict[str,
         Identifies the data set's content.
     split
         ``train`` or ``test``.
+    threads
+        Number of threads, which decides the last bits of sums.
     """
-    return {"dataset": dataset_digest, "split": split, "model": fingerprint_parts(spec)}
+    model = fingerprint_parts(spec)
+    return {"dataset": dataset_digest, "split": split, "model": model, "threads": threads}
 
 
 def extract(
@@ -67,7 +72,8 @@ def extract(
     store: Store,
     out: Path,
     *,
-    splits: Sequence[str] = ("train", "test"),
+    threads: int,
+    splits: Sequence[str] = SPLITS,
 ) -> None:
     """Write ``out/MODEL/SPLIT.safetensors`` for every model and split, computing what is missing.
 
@@ -81,6 +87,8 @@ def extract(
         Where finished features are kept.
     out
         The output folder.
+    threads
+        Number of threads, which decides the last bits of sums.
     splits
         Which splits.
 
@@ -89,12 +97,18 @@ def extract(
     UserError
         If a shard or an image is damaged, or a model cannot be loaded.
     """
+    torch.set_num_threads(threads)
     index = read_index(dataset)
     digest = manifest_digest(dataset)
     for split in splits:
         rows = index[index["split"] == split]
         jobs = [
-            _Job(model, split, feature_parts(spec, digest, split), f"{dataset.name}/{model}/{split}")
+            _Job(
+                model,
+                split,
+                feature_parts(spec, digest, split, threads),
+                f"{dataset.name}/{model}/{split}",
+            )
             for model, spec in sorted(specs.items())
         ]
         missing = [job for job in jobs if store.get("features", job.parts) is None]
@@ -115,7 +129,7 @@ def _compute(
     store: Store,
 ) -> None:
     """Run the missing models over the shards of one split, then join each model's shards."""
-    shard_numbers = sorted(rows["shard"].unique())
+    shard_numbers = sorted(rows["shard"].unique().tolist())
     todo = {
         shard: [j for j in jobs if store.get("features", j.shard_parts(shard)) is None]
         for shard in shard_numbers
@@ -131,10 +145,24 @@ def _compute(
             if not missing:
                 continue
             chosen = {model: extractors[model] for model in missing}
-            for model, file in _extract_shard(dataset, split, shard, chosen, advance).items():
-                _put(store, missing[model].shard_parts(shard), f"{missing[model].label}/{shard}", file)
+            files = _extract_shard(dataset, split, shard, chosen, advance)
+            _check_keys(dataset, rows, split, shard, files)
+            for model, job in missing.items():
+                _put(store, job.shard_parts(shard), f"{job.label}/{shard}", files[model])
     for job in jobs:
         _join(job, shard_numbers, store, specs[job.model])
+
+
+def _check_keys(
+    dataset: Path, rows: pd.DataFrame, split: str, shard: int, files: Mapping[str, FeatureFile]
+) -> None:
+    """Refuse a shard whose samples are not those of the index, which subsets are drawn from."""
+    indexed = rows.loc[rows["shard"] == shard, "key"].tolist()
+    if any(file.keys != indexed for file in files.values()):
+        raise UserError(
+            f"data set {dataset}: {split}/{shard}.tar holds other samples than the index says; "
+            f"run `dvc repro dataset@{dataset.name}`"
+        )
 
 
 def _extract_shard(

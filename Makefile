@@ -1,0 +1,49 @@
+# `make help` lists what can be done. Everything runs in .venv, made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help env repro test test-all lint bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+env: .venv/.installed ## make .venv and install simcons with pinned dependencies
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/.python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.installed-test: pyproject.toml constraints.txt | .venv/.python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	@touch $@ .venv/.installed
+
+repro: .venv/.installed ## run the study of params.yaml, or what of it is not done yet
+	simcons study tidy
+	dvc repro
+	@echo "The report: $(CURDIR)/metrics/report/index.html"
+
+test: .venv/.installed-test ## run the tests (fast ones)
+	python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
+
+test-all: .venv/.installed-test ## run every test, slow ones and those that need services too
+	python -m pytest -n 2 -m "" --cov --cov-report=term --cov-fail-under=90
+
+lint: .venv/.installed-test ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+bench: .venv/.installed ## measure speed and memory; see benchmarks/README.md
+	python benchmarks/similarity.py
+	python benchmarks/probes.py
+
+clean: ## remove .venv and caches; results and the store stay
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .coverage*

@@ -1,0 +1,74 @@
+"""A zoo model's entry in the catalogue: its categories follow from its spec."""
+
+from __future__ import annotations
+
+from simcons.catalog import ModelSpec, WeightsSpec
+from simcons.models.zoo.spec import UNTRAINED, ZooSpec
+
+OBJECTIVE_LABELS = {
+    "supervised": "Supervised",
+    "simclr": "SimCLR",
+    "vicreg": "VICReg",
+    "denoising": "Denoising",
+    "masked_autoencoder": "Masked autoencoder",
+    "image_text": "Image-Text",
+    "rotation": "Rotation",
+    UNTRAINED: "Untrained",
+}
+# Architecture -> feature dimension per unit of base width, own width, parameters at that width.
+_FACTS = {
+    "conv_plain": (3, 40, 376_440),
+    "conv_small": (4, 24, 219_096),
+    "conv_wide": (4, 32, 388_896),
+    "vit_small": (1, 72, 184_248),
+    "vit_wide": (1, 96, 244_608),
+}
+
+
+def zoo_model_spec(name: str, spec: ZooSpec, weights: str) -> ModelSpec:
+    """Return the catalogue entry of a zoo model.
+
+    Parameters
+    ----------
+    name
+        Its id.
+    spec
+        What it is.
+    weights
+        Path of its weights file.
+
+    Returns
+    -------
+    ModelSpec
+        ``family`` is shared by models that differ in the seed alone.
+    """
+    factor, own_width, params = _FACTS[spec.architecture]
+    architecture = spec.architecture if spec.width is None else f"{spec.architecture}_{spec.width}"
+    transformer = spec.architecture.startswith("vit")
+    return ModelSpec(
+        id=name,
+        source="zoo",
+        name=spec.architecture,
+        weights=WeightsSpec(kind="zoo", path=weights),
+        objective=OBJECTIVE_LABELS.get(spec.objective, spec.objective),
+        architecture=architecture,
+        architecture_class="Transformer" if transformer else "Convolutional",
+        train_data=" + ".join(spec.training_sets) or "none",
+        train_data_class="Demo mixture" if spec.trained else "none",
+        size_class="small",
+        params=params if spec.width is None else None,
+        feature_dim=factor * (spec.width or own_width),
+        layer="pooled",
+        family=_family(spec, architecture),
+        seed=spec.seed,
+        license="MIT",
+        options=spec.model_dump(mode="json"),
+    )
+
+
+def _family(spec: ZooSpec, architecture: str) -> str:
+    """Return a name that models share exactly when they differ in the seed alone."""
+    from simcons.files import sha256_json
+
+    rest = spec.model_dump(mode="json", exclude={"seed"})
+    return f"zoo_{spec.objective}_{architecture}_{sha256_json(rest)[:6]}"

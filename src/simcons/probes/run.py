@@ -1,0 +1,111 @@
+"""All probes of one data set: what is in the store is taken, the rest is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simcons.features import read_aligned
+from simcons.features.files import FeatureFile
+from simcons.files import sha256_json, write_parquet
+from simcons.probes.linear import fit_linear_probe
+from simcons.probes.protocol import Protocol
+from simcons.probes.results import RESULTS_FILE, collect, load_probe, probe_folder, save_probe
+from simcons.progress import progress
+from simcons.store import Store, place
+
+
+def run_probes(
+    dataset: str,
+    files: Mapping[str, Mapping[str, Path]],
+    protocol: Protocol,
+    store: Store,
+    out: Path,
+    *,
+    threads: int,
+) -> None:
+    """Write ``out/MODEL/seed_S/`` for every model and seed of the protocol, and the table of all.
+
+    Parameters
+    ----------
+    dataset
+        The data set's name, for labels and progress.
+    files
+        By model id, the feature files by split (``train``, ``test``).
+    protocol
+        How to train and choose.
+    store
+        Where finished probes are kept.
+    out
+        The output folder.
+    threads
+        Number of threads, which decides the last bits of sums.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, rows do not agree between models, or a probe cannot be trained.
+    """
+    splits = {
+        split: read_aligned({model: files[model][split] for model in files})
+        for split in ("train", "test")
+    }
+    results = []
+    with progress(f"probe {dataset}", len(files) * len(protocol.seeds), "probes") as advance:
+        for model in sorted(files):
+            train, test = splits["train"][model], splits["test"][model]
+            for seed in protocol.seeds:
+                finished = _finished(dataset, model, train, test, protocol, seed, store, threads)
+                folder = probe_folder(out, model, seed)
+                for file in sorted(finished.iterdir()):
+                    place(file, folder / file.name)
+                results.append(load_probe(folder))
+                advance(1)
+    write_parquet(out / RESULTS_FILE, collect(results))
+
+
+def probe_parts(
+    model: str, features: Mapping[str, Any], protocol: Protocol, seed: int, threads: int
+) -> dict[str, Any]:
+    """Return what decides a probe: its features' parts by split, protocol, seed and threads."""
+    return {
+        "features": sha256_json(dict(features)),
+        "model": model,
+        "protocol": protocol.identity(),
+        "seed": seed,
+        "threads": threads,
+    }
+
+
+def _finished(
+    dataset: str,
+    model: str,
+    train: FeatureFile,
+    test: FeatureFile,
+    protocol: Protocol,
+    seed: int,
+    store: Store,
+    threads: int,
+) -> Path:
+    """Return the folder of one probe in the store, trained now if it is not there."""
+    features = {"train": train.metadata["parts"], "test": test.metadata["parts"]}
+    parts = probe_parts(model, features, protocol, seed, threads)
+    found = store.get("probes", parts)
+    if found is None:
+        result = fit_linear_probe(
+            train.features,
+            train.targets,
+            test.features,
+            test.targets,
+            protocol,
+            seed,
+            model=model,
+        )
+        found = store.put(
+            "probes",
+            parts,
+            f"{dataset}/{model}/seed_{seed}",
+            lambda folder: save_probe(result, folder / "probe"),
+        )
+    return found / "probe"

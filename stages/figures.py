@@ -1,0 +1,20 @@
+"""Draw every figure of the study."""
+
+from __future__ import annotations
+
+from simcons import stage
+from simcons.paths import Paths
+
+
+def main() -> None:
+    """Write metrics/figures: PNG, PDF and captions.json."""
+    study = stage.start()
+    from simcons.figures import save_all
+    from simcons.results import figure_inputs
+
+    paths = Paths()
+    save_all(figure_inputs(study, paths), paths.figures)
+
+
+if __name__ == "__main__":
+    stage.script(main)

@@ -1,0 +1,25 @@
+"""Say which models of the zoo have learned: their probes against those of untrained controls."""
+
+from __future__ import annotations
+
+from simcons import stage
+from simcons.paths import Paths
+
+
+def main() -> None:
+    """Write metrics/zoo.json."""
+    study = stage.start()
+    from simcons.files import write_json
+    from simcons.models.zoo.learned import learned, learned_summary
+    from simcons.results import read_probes
+
+    paths = Paths()
+    zoo = study.model_table().loc[sorted(study.zoo)]
+    zoo = zoo.assign(objective=[study.zoo_spec(name).objective for name in zoo.index])
+    held_out, margin = study.held_out(), study.zoo_learned.margin
+    table = learned(read_probes(study, paths), zoo, held_out, margin)
+    write_json(paths.metrics / "zoo.json", learned_summary(table, held_out, margin))
+
+
+if __name__ == "__main__":
+    stage.script(main)

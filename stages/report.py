@@ -1,0 +1,40 @@
+"""Write the report: one self-contained HTML page."""
+
+from __future__ import annotations
+
+from simcons import stage
+from simcons.paths import Paths
+
+
+def main() -> None:
+    """Write metrics/report/index.html."""
+    study = stage.start()
+    from simcons.files import write_text
+    from simcons.report import ReportInputs, load_pictures, render
+    from simcons.results import (
+        figure_inputs,
+        input_digests,
+        library_versions,
+        probe_warnings,
+        zoo_warnings,
+    )
+
+    paths = Paths()
+    inputs = figure_inputs(study, paths)
+    page = render(
+        ReportInputs(
+            figures=inputs,
+            pictures=load_pictures(paths.figures),
+            study=study.study,
+            params=paths.params.read_text(encoding="utf-8"),
+            digests=input_digests(study, paths),
+            versions=library_versions(),
+            warnings=[*zoo_warnings(paths), *probe_warnings(inputs.probes)],
+            method=study.consistency.methods[0],
+        )
+    )
+    write_text(paths.report, page)
+
+
+if __name__ == "__main__":
+    stage.script(main)

@@ -1,0 +1,29 @@
+"""Train one model of the zoo from scratch."""
+
+from __future__ import annotations
+
+from simcons import stage
+from simcons.paths import Paths
+from simcons.store import Store
+
+
+def main(model: str) -> None:
+    """Write data/zoo/MODEL and metrics/zoo/MODEL.csv."""
+    study = stage.start()
+    from simcons.models.zoo.run import run_zoo
+
+    paths = Paths()
+    spec = study.zoo_spec(model)
+    run_zoo(
+        model,
+        spec,
+        {name: paths.dataset(name) for name in spec.training_sets},
+        Store(paths.store),
+        weights=paths.zoo_weights(model),
+        curve=paths.metrics / "zoo" / f"{model}.csv",
+        threads=study.numerics.threads,
+    )
+
+
+if __name__ == "__main__":
+    stage.script(main)

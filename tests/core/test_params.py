@@ -1,0 +1,135 @@
+"""params.yaml: what is refused, and how."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from simcons.errors import UserError
+from simcons.params import load_study
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "studies" / "demo.yaml"
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Load the demo study with one change and return the message."""
+
+    def load(change) -> str:
+        values = YAML(typ="safe").load(DEMO.read_text())
+        change(values)
+        path = tmp_path / "params.yaml"
+        with path.open("w") as file:
+            YAML(typ="safe").dump(values, file)
+        with pytest.raises(UserError) as error:
+            load_study(path)
+        return str(error.value)
+
+    return load
+
+
+def test_the_committed_study_is_the_demo():
+    assert (ROOT / "params.yaml").read_bytes() == DEMO.read_bytes()
+    study = load_study(DEMO)
+    assert len(study.datasets) == 8
+    assert "efficientnet_lite0" in study.model_specs()
+    assert list(study.model_table().index) == sorted(study.model_specs())
+    assert list(study.dataset_table().index) == sorted(study.datasets)
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (lambda v: v.update(modles=[]), ["unknown key 'modles'", "did you mean 'models'"]),
+        (
+            lambda v: v["similarity"].update(n_block=3),
+            ["unknown key 'similarity.n_block'", "did you mean 'n_blocks'"],
+        ),
+        (
+            lambda v: v["datasets"].update(digits={"optoins": {}}),
+            ["datasets.digits.optoins", "did you mean 'options'"],
+        ),
+        (
+            lambda v: v["datasets"].update(digits={"options": {"sede": 1}}),
+            ["datasets.digits.options", "unknown option 'sede'", "did you mean 'seed'"],
+        ),
+        (
+            lambda v: v["datasets"].update(digitz={}),
+            ["unknown data set 'digitz'", "did you mean 'digits'"],
+        ),
+        (
+            lambda v: v["datasets"].update({"wds/cars": {}}),
+            ["'wds/cars'", "write 'wds_cars: {id: wds/cars}'"],
+        ),
+        (
+            lambda v: v["models"].append("efficentnet_lite0"),
+            ["unknown model 'efficentnet_lite0'", "did you mean 'efficientnet_lite0'"],
+        ),
+        (lambda v: v["models"].append("pixels"), ["'pixels' is listed twice"]),
+        (
+            lambda v: v["similarity"]["measures"].append("cka_liner"),
+            ["cka_liner", "did you mean 'cka_linear'"],
+        ),
+        (lambda v: v["similarity"]["measures"].append("cka_rbf_-0.4"), ["cka_rbf_-0.4"]),
+        (lambda v: v["similarity"].update(measures=[]), ["similarity.measures", "got []"]),
+        (lambda v: v["subset"].update(max_samples=0), ["subset.max_samples", "got 0"]),
+        (lambda v: v["subset"].update(seed=-1), ["subset.seed", "got -1"]),
+        (lambda v: v["numerics"].update(threads="two"), ["numerics.threads", "got 'two'"]),
+        (lambda v: v["probe"].update(epochs=0), ["probe.epochs", "got 0"]),
+        (lambda v: v["probe"].update(epoch=1), ["probe.epoch", "did you mean 'epochs'"]),
+        (
+            lambda v: v["probe"].update(regularization="l3"),
+            ["probe.regularization", "'l3'", "l1"],
+        ),
+        (lambda v: v.update(probe=3), ["probe: got 3"]),
+        (
+            lambda v: v["consistency"].update(methods=["person"]),
+            ["consistency.methods", "got 'person'", "pearson"],
+        ),
+        (lambda v: v["consistency"].update(min_pairs=2), ["consistency.min_pairs", "got 2"]),
+        (lambda v: v.pop("subset"), ["key 'subset' is missing"]),
+        (lambda v: v.update(datasets=[]), ["datasets", "got []"]),
+        (lambda v: v.update(models=[]), ["models", "got []"]),
+    ],
+)
+def test_one_line_names_key_value_and_what_is_allowed(refused, change, parts):
+    message = refused(change)
+    assert "params.yaml" in message
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_every_problem_is_listed(refused):
+    def change(values):
+        values["subset"]["max_samples"] = 0
+        values["similarity"]["n_blocks"] = "many"
+
+    message = refused(change)
+    assert "subset.max_samples" in message
+    assert "similarity.n_blocks" in message
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("")
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        load_study(path)
+
+
+def test_options_of_the_study_override_the_catalogue(tmp_path):
+    values = YAML(typ="safe").load(DEMO.read_text())
+    values["datasets"] = {"mine": {"id": "digits", "options": {"seed": 7}}, "shapes": None}
+    path = tmp_path / "params.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe").dump(copy.deepcopy(values), file)
+    study = load_study(path)
+    assert study.dataset_spec("mine").options["seed"] == 7
+    assert study.dataset_spec("mine").options["test_fraction"] == 0.25
+    assert study.dataset_spec("shapes").id == "shapes"
+    with pytest.raises(UserError, match="did you mean 'mine'"):
+        study.dataset_spec("mien")

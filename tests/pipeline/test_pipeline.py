@@ -1,0 +1,241 @@
+"""The pipeline through real DVC: repeatable, incremental, safe against kills and experiments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import networkx
+import pytest
+from miniature import PARAMS, ROOT, Clone, environment, make_clone
+
+N_STAGES = 5 * len(PARAMS["datasets"]) + len(PARAMS["zoo"]) + 5
+
+
+def reran(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Names of the stages that a `dvc repro` ran."""
+    lines = done.stdout.splitlines()
+    return {line.split("'")[1] for line in lines if line.startswith("Running stage '")}
+
+
+def test_the_committed_pipeline_has_no_cycle_and_every_stage_names_its_code():
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        graph = repo.index.graph
+        assert networkx.is_directed_acyclic_graph(graph)
+        for stage in repo.index.stages:
+            deps = {dep.def_path for dep in stage.deps}
+            script = stage.cmd.split("stages/")[1].split(".py")[0]
+            assert f"stages/{script}.py" in deps, stage.addressing
+            assert any(d.startswith("src/simcons/") for d in deps), stage.addressing
+
+
+def test_every_stage_is_done_and_status_says_so(finished):
+    assert len(finished.lock_hashes()) >= N_STAGES
+    status = finished.run("simcons", "status")
+    assert f"{N_STAGES} done, 0 stale, 0 missing" in status.stdout
+    assert "features shapes: 5 of 5 models" in status.stdout
+    assert "up to date" in finished.dvc("status").stdout
+    assert (finished.root / "metrics/report/index.html").stat().st_size > 10_000
+    assert finished.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_from_nothing_again_gives_the_same_hashes(finished, tmp_path):
+    again = make_clone(tmp_path / "again")
+    again.dvc("repro")
+    assert again.lock_hashes() == finished.lock_hashes()
+    assert again.file_hashes("metrics") == finished.file_hashes("metrics")
+
+
+def test_with_nothing_changed_nothing_runs(study):
+    assert reran(study.dvc("repro")) == set()
+
+
+def test_the_probe_grid_does_not_touch_features(study):
+    done = study.dvc("exp", "run", "-S", "probe.epochs=3")
+    probes = {"probe@shapes", "probe@textures"}
+    assert reran(done) == probes | {"performance_gap", "learned", "figures", "report"}
+    assert "probe.epochs" in study.dvc("exp", "show", "--csv").stdout
+
+
+def test_a_model_removed_and_added_again(study):
+    before, files = study.lock_hashes(), study.file_hashes("data/features")
+    values = study.params
+    values["models"].remove("untrained_vit_tiny")
+    values["models"].append("untrained_resnet10t")
+    study.params = values
+    study.dvc("repro")
+    assert not (study.root / "data/features/shapes/untrained_vit_tiny").exists()
+    kept = study.file_hashes("data/features")
+    assert {k: v for k, v in kept.items() if k in files} == {
+        k: v for k, v in files.items() if "vit_tiny" not in k
+    }
+    study.params = PARAMS
+    study.dvc("repro")
+    assert study.lock_hashes() == before
+
+
+def test_a_changed_zoo_model_is_trained_again_and_the_others_are_not(study):
+    before = study.file_hashes("data/zoo")
+    done = study.dvc("exp", "run", "-S", "zoo.trained.seed=1")
+    assert "zoo@trained" in reran(done)
+    assert "zoo@control" not in reran(done)
+    after = study.file_hashes("data/zoo")
+    assert after["control/weights.safetensors"] == before["control/weights.safetensors"]
+    assert after["trained/weights.safetensors"] != before["trained/weights.safetensors"]
+
+
+def test_a_data_set_removed_and_added_again(study):
+    before = study.lock_hashes()
+    values = study.params
+    values["datasets"]["letters"] = {"options": {"train_per_class": 3, "test_per_class": 1}}
+    study.params = values
+    study.dvc("repro")
+    assert (study.root / "data/similarity/letters/matrix.json").is_file()
+    study.params = PARAMS
+    stopped = study.dvc("repro", check=False)
+    assert stopped.returncode != 0
+    assert "letters is no data set of study 'miniature'" in stopped.stderr
+    assert "simcons study tidy" in stopped.stderr
+    assert "moved data/features/letters" in study.run("simcons", "study", "tidy").stdout
+    assert (study.root / ".simcons/leftovers/similarity/letters/matrix.json").is_file()
+    study.dvc("repro")
+    assert study.lock_hashes() == before
+
+
+@pytest.mark.parametrize("stage", ["features@shapes", "probe@textures"])
+def test_a_stage_killed_in_the_middle_runs_again_to_the_same_hashes(finished, tmp_path, stage):
+    clone = make_clone(tmp_path / "killed")
+    if stage.startswith("probe"):
+        clone.dvc("repro", "features@textures")
+    process = subprocess.Popen(
+        ["dvc", "repro", stage],
+        cwd=clone.root,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    store = clone.root / ".simcons/store" / stage.partition("@")[0].replace("probe", "probes")
+    deadline = time.monotonic() + 120
+    while not list(store.glob("*/*/record.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(list(store.glob("*/*/record.json")))
+    assert kept > 0
+    out = "data/" + stage.replace("@", "/").replace("probe/", "probes/")
+    clone.dvc("repro", stage)
+    assert clone.lock_hashes()[out] == finished.lock_hashes()[out]
+
+
+def test_an_experiment_killed_and_run_again_keeps_what_was_finished(study):
+    change = ["exp", "run", "-S", "probe.batch_size=16"]
+    process = subprocess.Popen(
+        ["dvc", *change],
+        cwd=study.root,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    store = study.root / ".simcons/store/probes"
+    before = set(store.glob("*/*/record.json"))
+    deadline = time.monotonic() + 120
+    while set(store.glob("*/*/record.json")) == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished_probes = set(store.glob("*/*/record.json")) - before
+    assert finished_probes
+    study.dvc(*change)
+    assert finished_probes <= set(store.glob("*/*/record.json"))
+    assert study.params["probe"]["batch_size"] == 16
+    assert "done, 0 stale, 0 missing" in study.run("simcons", "status").stdout
+
+
+def test_a_queued_experiment_shares_the_store(study):
+    study.dvc("exp", "run", "--queue", "-S", "subset.max_samples=30")
+    study.dvc("queue", "start")
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        status = study.dvc("queue", "status").stdout
+        if "Success" in status or "Failed" in status:
+            break
+        time.sleep(1)
+    task = status.splitlines()[1].split()[0]
+    logs = study.dvc("queue", "logs", task, check=False)
+    assert "Success" in status, status + logs.stdout + logs.stderr
+    assert "image x model" not in logs.stdout  # features came from the store or the cache
+    assert study.params["subset"]["max_samples"] == PARAMS["subset"]["max_samples"]
+
+
+def test_push_fresh_clone_pull(study, tmp_path):
+    remote = tmp_path / "remote"
+    study.dvc("push", "-r", "local")
+    assert (tmp_path / "simcons-remote").is_dir()  # the default remote lies beside the clone
+    study.dvc("remote", "add", "-q", "other", str(remote))
+    study.dvc("push", "-q", "-r", "other")
+    study.run("git", "clone", "-q", str(study.root), str(tmp_path / "fresh"))
+    fresh = Clone(tmp_path / "fresh")
+    assert fresh.dvc("pull").returncode == 0
+    assert "up to date" in fresh.dvc("status").stdout
+    assert fresh.file_hashes("data") == study.file_hashes("data")
+    assert reran(fresh.dvc("repro")) == set()
+
+
+def test_check_needs_no_data_and_names_what_is_stale(study, tmp_path):
+    study.run("git", "clone", "-q", str(study.root), str(tmp_path / "bare"))
+    bare = Clone(tmp_path / "bare")
+    assert f"{N_STAGES} stages, none differs" in bare.run("simcons", "study", "check").stdout
+    script = bare.root / "stages" / "probe.py"
+    script.write_text(script.read_text() + "\n# changed\n")
+    values = bare.params
+    values["similarity"]["n_blocks"] = 5
+    bare.params = values
+    stale = bare.run("simcons", "study", "check", check=False)
+    assert stale.returncode == 2
+    assert "probe@shapes" in stale.stderr
+    assert "stages/probe.py" in stale.stderr
+    assert "similarity@textures" in stale.stderr
+    assert "similarity" in stale.stderr
+    assert "features@" not in stale.stderr
+    assert not (bare.root / "data" / "features").exists()
+
+
+def test_check_finds_a_stage_that_was_run_on_another_input(study):
+    lock = study.root / "dvc.lock"
+    old = study.lock_hashes()["data/subsets/shapes.json"]
+    head, _, tail = lock.read_text().partition("similarity@shapes:")
+    lock.write_text(f"{head}similarity@shapes:{tail.replace(old, '0' * 32, 1)}")
+    stale = study.run("simcons", "study", "check", check=False)
+    assert stale.returncode == 2
+    assert "recorded with another hash than its own stage's output" in stale.stderr
+
+
+def test_a_typo_in_params_stops_every_stage_and_leaves_results(study):
+    before = study.file_hashes("data")
+    values = study.params
+    values["subset"]["max_sample"] = 3
+    study.params = values
+    stopped = study.run("python", "stages/subset.py", "shapes", check=False)
+    assert stopped.returncode == 2
+    assert stopped.stderr.count("\n") == 1
+    assert "did you mean 'max_samples'" in stopped.stderr
+    assert study.file_hashes("data") == before
+
+
+def test_metrics_compare_with_a_revision(study):
+    (study.root / "tolerances.yaml").write_text(
+        "- {metrics: consistency.json, keys: '*.median', tolerance: 0.05, reason: rounding}\n"
+    )
+    assert "agree with HEAD" in study.run("simcons", "study", "compare").stdout
+    path = study.root / "metrics" / "performance_gap.json"
+    path.write_text(path.read_text().replace("0.", "0.1"))
+    differs = study.run("simcons", "study", "compare", "HEAD", check=False)
+    assert differs.returncode == 2
+    assert "performance_gap.json" in differs.stderr
+    assert "tolerance 0.0" in differs.stderr
