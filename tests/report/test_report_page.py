@@ -1,6 +1,8 @@
 """The page: self-contained, well-formed, deterministic, and it says what the tables say."""
 
+import base64
 import dataclasses
+import io
 import itertools
 import json
 import re
@@ -9,18 +11,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from synthetic_study import study
 
 from simcons.errors import UserError
-from simcons.figures import FigureInputs
+from simcons.figures import FigureInputs, catalogue, style
 from simcons.figures.inputs import INTERVAL_COLUMNS, number, pair_values
 from simcons.report import Picture, ReportInputs, load_pictures, render, summary
 from simcons.report.explore import explore_json
 
-PNG = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x02\x08\x02\x00\x00\x00"
-    b"\x99\x00\x00\x00"
-)
+PNG = style.png_bytes(style.new_figure(0.1, 0.2), dpi=20)  # 2 x 4 pixels
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 
 
@@ -109,6 +109,17 @@ def test_same_inputs_same_bytes(inputs):
         ),
     )
     assert render(shuffled) == render(inputs)
+
+
+def test_pictures_are_embedded_without_loss(inputs):
+    png = style.png_bytes(catalogue(inputs.figures)[0].draw(), dpi=40)
+    shown = dataclasses.replace(inputs.pictures[0], png=png)
+    head, body = shown.source.split(",")
+    assert head == "data:image/webp;base64"
+    embedded = Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB")
+    original = Image.open(io.BytesIO(png)).convert("RGB")
+    assert np.array_equal(np.asarray(embedded), np.asarray(original))
+    assert shown.size == original.size
 
 
 def test_headline_is_the_median_over_data_set_pairs(inputs):
@@ -248,7 +259,7 @@ def test_pictures_are_read_with_their_words(tmp_path):
         load_pictures(tmp_path)
     (tmp_path / "a.png").write_bytes(PNG)
     (read,) = load_pictures(tmp_path)
-    assert read.size == (1, 2)
+    assert read.size == (2, 4)
     assert read.title == "T"
     with pytest.raises(UserError, match="not a PNG"):
         _ = dataclasses.replace(read, png=b"GIF89a").size

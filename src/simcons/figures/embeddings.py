@@ -139,7 +139,7 @@ def draw(
     target = classical_mds(distances(over_datasets(matrices, "mean")))
     n_columns = layout.columns_for(len(order))
     side = min((style.FULL_WIDTH - 0.2) / n_columns, 2.4)
-    title = describe(by_dataset, models, datasets, measure, category, method).title
+    title = _title(len(matrices[0]), measure, category, method)
     figure = style.new_figure(
         style.FULL_WIDTH, -(-len(order) // n_columns) * (side * 0.9 + 0.2) + 0.95,
         style.wrap_title(title, style.FULL_WIDTH),
@@ -170,6 +170,13 @@ def draw(
     return figure
 
 
+def _title(m: int, measure: str, category: str, method: Method) -> str:
+    return (
+        f"{measure_label(measure)}: maps of {count(m, 'model')} ({METHOD_LABELS[method]} on 1 − "
+        f"similarity), coloured by {CATEGORY_LABELS.get(category, category)}"
+    )
+
+
 def describe(
     by_dataset: Mapping[str, Similarities],
     models: pd.DataFrame,
@@ -182,10 +189,7 @@ def describe(
     order = ordered_datasets(datasets, by_dataset)
     m = len(by_dataset[order[0]].models)
     label, what = measure_label(measure), CATEGORY_LABELS.get(category, category)
-    title = (
-        f"{label}: maps of {count(m, 'model')} ({METHOD_LABELS[method]} on 1 − similarity), "
-        f"coloured by {what}"
-    )
+    title = _title(m, measure, category, method)
     caption = f"A panel per data set: models that are similar on it lie close together ({label}). "
     if method == "mds":
         fit = [explained(distances(matrix)) for matrix in stack(by_dataset, order)]

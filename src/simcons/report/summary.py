@@ -169,10 +169,13 @@ def group_table(inputs: FigureInputs, method: str = "pearson") -> Table:
     columns = ["Measure", "By", "Models", "Pairs of models", "Data set pairs", "Median r",
                "First quartile", "Third quartile"]  # fmt: skip
     with_interval = not inputs.intervals.empty
+    table = inputs.consistency[inputs.consistency["method"] == method]
+    keys = ["measure", "category", "group_1", "group_2"]
+    parts = {tuple(map(str, key)): part for key, part in table.groupby(keys, sort=False)}
     rows = []
     for measure in measures_of(inputs, method):
         for group in _groups(inputs):
-            row = _group_row(inputs, measure, method, group)
+            row = _group_row(measure, group, parts.get((measure, *group), table.iloc[:0]))
             if with_interval:
                 row.append(_interval_cell(inputs.intervals, measure, method, group))
             rows.append(row)
@@ -191,9 +194,9 @@ def _interval_cell(intervals: pd.DataFrame, measure: str, method: str, group: Gr
     return Cell(f"none: {reason}" if isinstance(reason, str) and reason else "not given")
 
 
-def _group_row(inputs: FigureInputs, measure: str, method: str, group: Group) -> list[Cell]:
-    rows = select(inputs.consistency, measure, method, group)
-    r = _r(inputs, measure, method, group)
+def _group_row(measure: str, group: Group, rows: pd.DataFrame) -> list[Cell]:
+    r = rows["r"].to_numpy(float)
+    r = r[np.isfinite(r)]
     n_pairs = int(rows["n_pairs"].max()) if len(rows) else 0
     q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75]) if len(r) else [float("nan")] * 3
     by = "–" if group[0] == "all" else CATEGORY_LABELS.get(group[0], group[0])
