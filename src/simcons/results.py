@@ -163,13 +163,18 @@ def library_versions() -> dict[str, str]:
 
 
 def probe_warnings(probes: pd.DataFrame) -> list[str]:
-    """Return a sentence for every data set whose probes chose a setting on the grid's edge."""
-    edge = probes[probes["learning_rate_on_edge"] | probes["weight_decay_on_edge"]]
-    return [
-        f"{dataset}: {len(part)} of {int((probes['dataset'] == dataset).sum())} probes chose a "
-        f"learning rate or weight decay on the edge of the grid; a better one may lie outside."
-        for dataset, part in edge.groupby("dataset", sort=True)
-    ]
+    """Return a sentence for each setting that probes chose on the edge of its grid."""
+    found = []
+    for setting in ("learning_rate", "weight_decay"):
+        edge = probes[probes[f"{setting}_on_edge"]]
+        if len(edge):
+            counts = edge.groupby("dataset", sort=True).size()
+            where = ", ".join(f"{dataset} {n}" for dataset, n in counts.items())
+            found.append(
+                f"{len(edge)} of {len(probes)} probes chose a {setting.replace('_', ' ')} on "
+                f"the edge of its grid; a better one may lie outside ({where})."
+            )
+    return found
 
 
 def zoo_warnings(paths: Paths) -> list[str]:

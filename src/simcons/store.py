@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from simcons.errors import UserError
-from simcons.files import read_json, sha256_file, write_json
+from simcons.files import atomic, read_json, sha256_file, write_json
 from simcons.numerics import fingerprint
 
 RECORD = "record.json"
@@ -181,12 +181,13 @@ def place(source: Path, target: Path) -> None:
     A hard link would be cheaper than a copy, but whoever edits the target in place would edit the
     store; set ``SIMCONS_STORE_LINK=hardlink`` where space matters more (both are read-only then).
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if os.environ.get("SIMCONS_STORE_LINK") == "hardlink":
-        os.link(source, target)
-        return
-    with source.open("rb") as old, target.open("wb") as new:
-        try:
-            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
-        except OSError:
-            shutil.copyfileobj(old, new, 1 << 20)
+    # Beside and renamed: what lies at the target may be a link into DVC's cache.
+    with atomic(target) as part:
+        if os.environ.get("SIMCONS_STORE_LINK") == "hardlink":
+            os.link(source, part)
+            return
+        with source.open("rb") as old, part.open("wb") as new:
+            try:
+                fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+            except OSError:
+                shutil.copyfileobj(old, new, 1 << 20)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from consistency_data import Matrix, random_matrices
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from simcons.consistency import by_category, consistency, summarise
 from simcons.errors import UserError
@@ -198,9 +199,9 @@ def test_the_papers_size_takes_less_than_two_seconds():
         {name: rng.integers(n, size=64).astype(str) for name, n in levels.items()},
         index=matrices["data0"].models,
     )
-    start = time.perf_counter()
-    with warnings.catch_warnings():
+    start = time.process_time()  # what a busy machine leaves comparable
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("error")
         for _ in range(3):
             by_category(matrices, models, list(levels))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

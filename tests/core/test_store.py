@@ -140,3 +140,14 @@ def test_a_file_system_with_reflinks_or_without_gives_the_same_bytes(store, tmp_
     monkeypatch.setattr(store_module.fcntl, "ioctl", refuse)
     place(source, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+def test_placing_never_writes_through_a_link(store, tmp_path, monkeypatch):
+    monkeypatch.delenv("SIMCONS_STORE_LINK", raising=False)
+    source = store.put("features", PARTS, "x", write("new")) / "value.txt"
+    cached = tmp_path / "cached"
+    cached.write_text("old")
+    (tmp_path / "out").symlink_to(cached)
+    place(source, tmp_path / "out")
+    assert cached.read_text() == "old"
+    assert (tmp_path / "out").read_text() == "new"

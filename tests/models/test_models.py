@@ -283,3 +283,32 @@ def test_catalogue_lookup_and_checks():
     values = small().model_dump() | {"seed": None}
     with pytest.raises(ValueError, match="needs a 'seed'"):
         ModelSpec(**values)
+
+
+@pytest.mark.parametrize("width", [None, 32])
+def test_the_facts_of_zoo_architectures_are_those_of_the_built_encoders(width):
+    from simcons.models.zoo.architectures import ARCHITECTURE_CLASS, make_encoder
+    from simcons.models.zoo.entry import zoo_model_spec
+    from simcons.models.zoo.spec import ARCHITECTURES, ZooSpec
+
+    for architecture in ARCHITECTURES:
+        values = {"objective": "untrained", "architecture": architecture, "seed": 0, "width": width}
+        entry = zoo_model_spec("control", ZooSpec.parse("control", values), "weights.safetensors")
+        encoder = make_encoder(architecture, 32, width)
+        assert entry.feature_dim == encoder.feature_dim
+        assert entry.architecture_class == ARCHITECTURE_CLASS[architecture]
+        if width is None:
+            assert entry.params == sum(p.numel() for p in encoder.parameters())
+
+
+def test_a_family_is_what_differs_in_the_seed_alone():
+    from simcons.models.zoo.entry import zoo_model_spec
+    from simcons.models.zoo.spec import ZooSpec
+
+    def family(**changes):
+        values = {"objective": "untrained", "architecture": "conv_small", "seed": 0, **changes}
+        return zoo_model_spec("m", ZooSpec.parse("m", values), "w").family
+
+    assert family() == family(seed=1)
+    assert family() != family(architecture="conv_wide")
+    assert family() != family(width=32)

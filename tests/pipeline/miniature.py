@@ -88,7 +88,7 @@ class Clone:
             YAML(typ="safe").dump(values, file)
 
     def lock_hashes(self) -> dict[str, str]:
-        """Hash of every output in dvc.lock, by path; not of data sets that the study has no more."""
+        """Hash of every output in dvc.lock, by path, without data sets of other studies."""
         lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text())
         names = self.params["datasets"]
         outs = [

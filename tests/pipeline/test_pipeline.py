@@ -106,54 +106,52 @@ def test_a_data_set_removed_and_added_again(study):
     assert study.lock_hashes() == before
 
 
-@pytest.mark.parametrize("stage", ["features@shapes", "probe@textures"])
-def test_a_stage_killed_in_the_middle_runs_again_to_the_same_hashes(finished, tmp_path, stage):
-    clone = make_clone(tmp_path / "killed")
-    if stage.startswith("probe"):
-        clone.dvc("repro", "features@textures")
+def kill_once_something_is_stored(clone: Clone, kind: str, *command: str) -> set[str]:
+    """Run dvc, SIGKILL it and its children at the first new result; return the new results."""
+    store = clone.root / ".simcons/store" / kind
+
+    def results() -> set[str]:
+        return {str(path) for path in store.glob("*/*/record.json")}
+
+    before = results()
     process = subprocess.Popen(
-        ["dvc", "repro", stage],
+        ["dvc", *command],
         cwd=clone.root,
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    store = clone.root / ".simcons/store" / stage.partition("@")[0].replace("probe", "probes")
     deadline = time.monotonic() + 120
-    while not list(store.glob("*/*/record.json")) and time.monotonic() < deadline:
+    while results() == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
+    assert process.poll() is None, "it ended before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = len(list(store.glob("*/*/record.json")))
-    assert kept > 0
-    out = "data/" + stage.replace("@", "/").replace("probe/", "probes/")
+    return results() - before
+
+
+@pytest.mark.parametrize("stage", ["features@shapes", "probe@textures", "zoo@trained"])
+def test_a_stage_killed_in_the_middle_runs_again_to_the_same_hashes(finished, tmp_path, stage):
+    clone = make_clone(tmp_path / "killed")
+    kind, _, name = stage.partition("@")
+    if kind == "probe":
+        clone.dvc("repro", "features@textures")
+    kind = {"probe": "probes"}.get(kind, kind)
+    assert kill_once_something_is_stored(clone, kind, "repro", stage)
     clone.dvc("repro", stage)
+    out = f"data/{kind}/{name}"
     assert clone.lock_hashes()[out] == finished.lock_hashes()[out]
 
 
 def test_an_experiment_killed_and_run_again_keeps_what_was_finished(study):
-    change = ["exp", "run", "-S", "probe.batch_size=16"]
-    process = subprocess.Popen(
-        ["dvc", *change],
-        cwd=study.root,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    store = study.root / ".simcons/store/probes"
-    before = set(store.glob("*/*/record.json"))
-    deadline = time.monotonic() + 120
-    while set(store.glob("*/*/record.json")) == before and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    finished_probes = set(store.glob("*/*/record.json")) - before
-    assert finished_probes
-    study.dvc(*change)
-    assert finished_probes <= set(store.glob("*/*/record.json"))
-    assert study.params["probe"]["batch_size"] == 16
+    change = ["exp", "run", "-S", "probe.epochs=4"]
+    kept = kill_once_something_is_stored(study, "probes", *change)
+    assert kept
+    done = study.dvc(*change)
+    assert all(os.path.exists(path) for path in kept)
+    assert "probe@shapes" in reran(done)
+    assert study.params["probe"]["epochs"] == 4
     assert "done, 0 stale, 0 missing" in study.run("simcons", "status").stdout
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -78,10 +81,10 @@ def test_chunks_give_the_same_result(make_data) -> None:
     data = make_data(n=200, d=40)
     whole = Protocol(epochs=2)
     inputs, n_classes = 41, 4
-    each = 4 * n_classes * (5 * inputs + 3 * 400)
-    fixed = 4 * inputs * (400 + 400)
+    each = 4 * n_classes * (5 * inputs + 3 * 480)
+    fixed = 4 * inputs * (480 + 480)
     tight = dataclasses.replace(whole, memory_gb=(fixed + 2.5 * each) / 1e9)
-    assert batched.settings_per_chunk(n_classes, inputs, 400, tight) == 2
+    assert batched.settings_per_chunk(n_classes, inputs, 480, tight) == 2
     one, two = (fit_linear_probe(*data, p, 0) for p in (whole, tight))
     assert (one.learning_rate, one.weight_decay) == (two.learning_rate, two.weight_decay)
     np.testing.assert_allclose(one.logits, two.logits, atol=1e-4)
@@ -145,3 +148,27 @@ def test_ties_go_to_the_lower_loss_and_divergence_loses() -> None:
         trial(0.1, 4.0, 1.0, float("nan")),
     ]
     assert sweep.best(trials).penalty == 2.0
+
+
+@pytest.mark.slow
+def test_the_studys_largest_round_stays_within_its_memory() -> None:
+    """32 settings x 1,000 classes x 2,048 features, beside what torch itself takes."""
+    code = """
+import resource, torch
+from simcons.probes import Protocol, batched
+from simcons.probes.problem import Images
+images = Images(torch.randn(1100, 2049), torch.arange(1100) % 1000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+protocol = Protocol(epochs=1)
+assert batched.settings_per_chunk(1000, 2049, 20_000, protocol) >= 32
+with torch.no_grad():
+    weights = batched.train(images, 1000, [(0.1, 1e-3)] * 32, protocol, 0)
+    batched.evaluate(weights, images, protocol.batch_size)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6)
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert run.returncode == 0, run.stderr
+    gigabytes = float(run.stdout)
+    counted = 4 * 1000 * (5 * 2049 + 3 * 1024) * 32 / 1e9
+    assert gigabytes < 1.1 * counted < 4

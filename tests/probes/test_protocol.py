@@ -50,6 +50,18 @@ def test_identity_is_json_and_leaves_seeds_out() -> None:
     assert Protocol(epochs=3).identity() != one.identity()
 
 
+def test_identity_holds_only_what_the_solver_uses() -> None:
+    assert Protocol(temperature=0.1).identity() == Protocol().identity()
+    for solver in ("lbfgs", "ridge", "knn"):
+        assert Protocol(solver=solver).identity() == Protocol(solver=solver, epochs=3).identity()
+    for change in ({"temperature": 0.1}, {"neighbours": (5,)}, {"few_shot": 3}):
+        assert Protocol(solver="knn", **change).identity() != Protocol(solver="knn").identity()
+    grid = WeightDecays(count=5)
+    for solver in ("lbfgs", "ridge"):
+        changed = Protocol(solver=solver, weight_decays=grid).identity()
+        assert changed != Protocol(solver=solver).identity()
+
+
 @pytest.mark.parametrize(
     ("section", "named"),
     [
@@ -71,6 +83,10 @@ def test_identity_is_json_and_leaves_seeds_out() -> None:
         ({"validation_fraction": 1.0}, "probe.validation_fraction"),
         ({"few_shot": 0}, "probe.few_shot"),
         ({"normalize": "yes"}, "probe.normalize"),
+        ({"neighbours": [5, 5]}, "probe.neighbours"),
+        ({"temperature": 0}, "probe.temperature: got 0"),
+        ({"solver": "lbfgs", "regularization": "l1"}, "solver lbfgs has l2 only"),
+        ({"solver": "knn", "normalize": False}, "solver knn needs true"),
         ({"memory_gb": math.inf}, "probe.memory_gb"),
         ({"seeds": [-1]}, "probe.seeds"),
         ({"seeds": [0, 0]}, "probe.seeds"),

@@ -7,8 +7,10 @@ light.
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
+from simcons.probes.agreement import error_consistency, probe_error_consistency
 from simcons.probes.protocol import Protocol, WeightDecays
 from simcons.probes.results import (
     ProbeResult,
@@ -26,17 +28,27 @@ __all__ = [
     "Trial",
     "WeightDecays",
     "collect",
+    "ensemble",
+    "error_consistency",
+    "fit_combination",
     "fit_linear_probe",
     "load_probe",
     "load_row",
+    "probe_error_consistency",
     "save_probe",
+    "score_variant",
     "write_probes",
 ]
 
+_NEED_TORCH = {
+    "ensemble": "simcons.probes.combine",
+    "fit_combination": "simcons.probes.combine",
+    "fit_linear_probe": "simcons.probes.linear",
+    "score_variant": "simcons.probes.variants",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "fit_linear_probe":
-        from simcons.probes.linear import fit_linear_probe
-
-        return fit_linear_probe
+    if name in _NEED_TORCH:
+        return getattr(importlib.import_module(_NEED_TORCH[name]), name)
     raise AttributeError(f"module 'simcons.probes' has no attribute {name!r}")

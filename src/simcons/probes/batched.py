@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from simcons.errors import UserError
+from simcons.probes import sweep
+from simcons.probes.problem import Images, Problem, Solution, linear_solution
 from simcons.probes.protocol import Protocol
 from simcons.probes.splits import STREAM_INIT, STREAM_SHUFFLE, stream
 
@@ -27,28 +28,30 @@ BYTES_PER_GB = 1e9
 Setting = tuple[float, float]  # learning rate, penalty
 
 
-@dataclass(frozen=True)
-class Images:
-    """Inputs of a linear classifier.
+def solve(problem: Problem, protocol: Protocol, seed: int) -> Solution:
+    """Choose learning rate and penalty on validation images and refit on all (solver ``adamw``)."""
+    n_classes = problem.n_classes
+    # The images of train are in memory twice: all of them, and split.
+    n_images = 2 * len(problem.train) + len(problem.test)
+    n_inputs = problem.test.shape[1]
+    chunk = settings_per_chunk(n_classes, n_inputs, n_images, protocol)
 
-    Parameters
-    ----------
-    inputs
-        (n, d + 1) float32; the last column is 1, so that biases are weights of it.
-    labels
-        (n,) int64 class indices.
-    """
+    def score(settings: Sequence[Setting]) -> tuple[list[float], list[float]]:
+        accuracies: list[float] = []
+        losses: list[float] = []
+        for first in range(0, len(settings), chunk):
+            some = settings[first : first + chunk]
+            weights = train(problem.fit, n_classes, some, protocol, seed)
+            accuracy, loss = evaluate(weights, problem.validation, protocol.batch_size)
+            accuracies += accuracy.tolist()
+            losses += loss.tolist()
+        return accuracies, losses
 
-    inputs: Tensor
-    labels: Tensor
-
-    def rows(self, rows: np.ndarray) -> Images:
-        """Return some images."""
-        index = torch.from_numpy(rows).to(self.labels.device)
-        return Images(self.inputs[index], self.labels[index])
-
-    def __len__(self) -> int:
-        return len(self.labels)
+    trials = sweep.search(score, protocol.learning_rates, protocol.weight_decays.values())
+    chosen = sweep.best(trials)
+    setting = (chosen.learning_rate, chosen.penalty)
+    weights = train(problem.train, n_classes, [setting], protocol, seed)[0]
+    return linear_solution(problem, trials, chosen, weights)
 
 
 def initial_weights(n_classes: int, n_inputs: int, seed: int) -> Tensor:
@@ -126,53 +129,62 @@ def train(
     optimizer = _AdamW(start.repeat(len(settings), 1, 1), settings, protocol.regularization)
     n_steps = protocol.epochs * math.ceil(len(images) / protocol.batch_size)
     rows = batches(len(images), protocol.batch_size, protocol.epochs, seed)
+    space = _Workspace(optimizer.weights, images.inputs, min(protocol.batch_size, len(images)))
     for step, batch in enumerate(rows):
         chosen = batch.to(device)
-        x, y = images.inputs[chosen], images.labels[chosen]
-        loss = cross_entropy_gradient(
-            optimizer.weights, x, y, optimizer.gradient, losses is not None
-        )
-        if losses is not None and loss is not None:
-            losses.append(loss)
+        x, y = space.gather(images.inputs, chosen), images.labels[chosen]
+        p = space.probabilities(optimizer.weights, x)
+        if losses is not None:
+            own = p[:, y, torch.arange(len(y), device=device)]
+            losses.append(-own.clamp_min(torch.finfo(own.dtype).tiny).log().mean(1))
+        cross_entropy_gradient(p, x, y, out=optimizer.gradient)
         optimizer.step(0.5 * (1 + math.cos(math.pi * step / n_steps)))
     return optimizer.weights
 
 
-def cross_entropy_gradient(
-    weights: Tensor, x: Tensor, y: Tensor, gradient: Tensor, want_loss: bool = False
-) -> Tensor | None:
-    """Write the gradient of the mean cross-entropy of every setting into `gradient`.
+class _Workspace:
+    """Memory for a batch and its logits, taken once: fresh pages at every step cost time."""
+
+    def __init__(self, weights: Tensor, inputs: Tensor, batch_size: int) -> None:
+        n_settings, n_classes, n_inputs = weights.shape
+        self.x = inputs.new_empty(batch_size, n_inputs)
+        self.logits = inputs.new_empty(n_settings * n_classes * batch_size)
+        self.p = torch.empty_like(self.logits)
+
+    def gather(self, inputs: Tensor, rows: Tensor) -> Tensor:
+        """Return some rows of the inputs, (n, inputs)."""
+        return torch.index_select(inputs, 0, rows, out=self.x[: len(rows)])
+
+    def probabilities(self, weights: Tensor, x: Tensor) -> Tensor:
+        """Return softmax(W x) of every setting, (settings, classes, n)."""
+        n_settings, n_classes, n_inputs = weights.shape
+        size = n_settings * n_classes * len(x)
+        logits = self.logits[:size].view(-1, len(x))
+        torch.mm(weights.view(-1, n_inputs), x.T, out=logits)
+        shape = (n_settings, n_classes, len(x))
+        return torch.softmax(logits.view(shape), 1, out=self.p[:size].view(shape))
+
+
+def cross_entropy_gradient(p: Tensor, x: Tensor, y: Tensor, *, out: Tensor) -> None:
+    """Write the gradient of the mean cross-entropy of every setting into `out`.
 
     With probabilities P = softmax(W x), dL/dW = (P - onehot(y)) x' / n.
 
     Parameters
     ----------
-    weights, gradient
-        (settings, classes, inputs).
+    p
+        Probabilities (settings, classes, n); changed.
     x
         (n, inputs).
     y
         (n,) class indices.
-    want_loss
-        Also compute the loss.
-
-    Returns
-    -------
-    Tensor or None
-        The loss of each setting (settings,), if wanted.
+    out
+        (settings, classes, inputs).
     """
-    n_settings, n_classes, n_inputs = weights.shape
-    flat = weights.view(-1, n_inputs)
-    logits = torch.mm(flat, x.T).view(n_settings, n_classes, len(y))
-    columns = torch.arange(len(y), device=y.device)
-    loss = None
-    if want_loss:
-        loss = -torch.log_softmax(logits, 1)[:, y, columns].mean(1)
-    p = torch.softmax(logits, 1)
-    p[:, y, columns] -= 1
-    out = gradient.view(-1, n_inputs)
-    torch.addmm(out, p.view(-1, len(y)), x, beta=0, alpha=1 / len(y), out=out)
-    return loss
+    n = len(y)
+    p[:, y, torch.arange(n, device=y.device)] -= 1
+    flat = out.view(-1, x.shape[1])
+    torch.addmm(flat, p.view(-1, n), x, beta=0, alpha=1 / n, out=flat)
 
 
 class _AdamW:
@@ -199,13 +211,15 @@ class _AdamW:
         self._add_penalty_gradient()
         torch.lerp(self.mean, self.gradient, 1 - BETA_1, out=self.mean)
         self.square.mul_(BETA_2).addcmul_(self.gradient, self.gradient, value=1 - BETA_2)
+        # mean / (sqrt(square) / c + epsilon) = c * mean / (sqrt(square) + c * epsilon): the factor
+        # c joins the learning rate, which saves a pass over the weights.
+        c = math.sqrt(1 - BETA_2**self.steps)
         torch.sqrt(self.square, out=self.buffer)
-        self.buffer.div_(math.sqrt(1 - BETA_2**self.steps)).add_(EPSILON)
-        torch.div(self.mean, self.buffer, out=self.buffer)
+        torch.div(self.mean, self.buffer.add_(c * EPSILON), out=self.buffer)
         rates = self.rates * schedule
         if self.regularization == "weight_decay":
             self.weights.mul_(self._column(1 - rates * self.penalties))
-        self.weights.addcmul_(self.buffer, self._column(-rates / (1 - BETA_1**self.steps)))
+        self.weights.addcmul_(self.buffer, self._column(-rates * c / (1 - BETA_1**self.steps)))
 
     def _add_penalty_gradient(self) -> None:
         weights = self.weights[:, :, :-1]  # not the biases

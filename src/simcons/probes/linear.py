@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from simcons.errors import UserError
-from simcons.probes import batched, splits, sweep
+from simcons.probes import batched, knn, lbfgs, ridge, splits
+from simcons.probes.problem import Images, Problem, Solution
 from simcons.probes.protocol import Protocol
-from simcons.probes.results import ProbeResult, Trial, make_result
+from simcons.probes.results import ProbeResult, make_result
 
 log = logging.getLogger(__name__)
+
+SOLVERS: dict[str, Callable[[Problem, Protocol, int], Solution]] = {
+    "adamw": batched.solve,
+    "lbfgs": lbfgs.solve,
+    "ridge": ridge.solve,
+    "knn": knn.solve,
+}
 
 
 def fit_linear_probe(
@@ -29,9 +37,11 @@ def fit_linear_probe(
     model: str = "features",
     device: str = "cpu",
 ) -> ProbeResult:
-    """Choose learning rate and penalty on validation images, refit on all of train, and test.
+    """Choose a setting on validation images, refit on all of train, and test.
 
-    The protocol of Ciernik et al. (ICML 2025); see `Protocol` and `simcons.probes.sweep`. Every
+    With the solver ``adamw`` it is the protocol of Ciernik et al. (ICML 2025); see `Protocol` for
+    it and the other solvers, and `simcons.probes.sweep` for the search. Nothing is warm-started:
+    every setting begins at the same weights. Every
     random choice (few-shot sample, validation split, initial weights, batches) comes from the seed
     alone, so every setting sees the same batches, and so does every model of a data set.
 
@@ -73,26 +83,27 @@ def fit_linear_probe(
             f"{model}: {features.shape[1]} features in train but {test_features.shape[1]} in test"
         )
     classes = np.unique(labels)
+    indices = splits.index_labels(labels, classes)
+    rows, held_out = splits.stratified_split(
+        indices, protocol.validation_fraction, seed, f"{model}, train"
+    )
     with torch.no_grad():
-        train = _images(features, splits.index_labels(labels, classes), protocol, device)
-        trials, n_validation = _sweep(train, len(classes), protocol, seed, model)
-        chosen = sweep.best(trials)
-        setting = (chosen.learning_rate, chosen.penalty)
-        weights = batched.train(train, len(classes), [setting], protocol, seed)[0]
-        test = _images(test_features, splits.index_labels(test_labels, classes), protocol, device)
-        logits = torch.mm(test.inputs, weights.T).cpu().numpy()
+        train = Images(_inputs(features, protocol, device), torch.from_numpy(indices).to(device))
+        test = _inputs(test_features, protocol, device)
+        problem = Problem(train, train.rows(rows), train.rows(held_out), test, len(classes))
+        solution = SOLVERS[protocol.solver](problem, protocol, seed)
     result = make_result(
         model=model,
         seed=seed,
         classes=classes,
-        logits=logits,
+        logits=solution.logits,
         targets=test_labels,
-        weights=weights.cpu().numpy(),
-        trials=trials,
-        chosen=chosen,
+        weights=solution.weights,
+        trials=solution.trials,
+        chosen=solution.chosen,
         protocol=protocol,
-        n_train=len(train),
-        n_validation=n_validation,
+        n_train=len(rows) + len(held_out),
+        n_validation=len(held_out),
     )
     _report(result, time.perf_counter() - started)
     return result
@@ -134,42 +145,19 @@ def _training_images(
     return features[rows], labels[rows]
 
 
-def _images(x: np.ndarray, y: np.ndarray, protocol: Protocol, device: str) -> batched.Images:
-    """Return images on the device, normalised if the protocol says so, with a column of ones."""
+def _inputs(x: np.ndarray, protocol: Protocol, device: str) -> torch.Tensor:
+    """Return features, normalised if the protocol says so, with a column of ones, (n, d + 1)."""
     inputs = torch.ones(len(x), x.shape[1] + 1)
-    inputs[:, :-1] = torch.from_numpy(x)
-    if protocol.normalize:
-        # In float64: the squares of large float32 features overflow.
-        norms = np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
-        scale = np.where(norms > 0, norms, 1.0)
-        inputs[:, :-1] = torch.from_numpy((x / scale).astype(np.float32))
-    return batched.Images(inputs.to(device), torch.from_numpy(y).to(device))
+    inputs[:, :-1] = torch.from_numpy(unit_length(x) if protocol.normalize else x)
+    return inputs.to(device)
 
 
-def _sweep(
-    images: batched.Images, n_classes: int, protocol: Protocol, seed: int, model: str
-) -> tuple[list[Trial], int]:
-    """Score the settings of the search on validation images; return trials and their number."""
-    labels = images.labels.cpu().numpy()
-    rows, held_out = splits.stratified_split(
-        labels, protocol.validation_fraction, seed, f"{model}, train"
-    )
-    train, validation = images.rows(rows), images.rows(held_out)
-    chunk = batched.settings_per_chunk(n_classes, images.inputs.shape[1], 2 * len(images), protocol)
-
-    def score(settings: Sequence[batched.Setting]) -> tuple[list[float], list[float]]:
-        accuracies: list[float] = []
-        losses: list[float] = []
-        for first in range(0, len(settings), chunk):
-            some = settings[first : first + chunk]
-            weights = batched.train(train, n_classes, some, protocol, seed)
-            accuracy, loss = batched.evaluate(weights, validation, protocol.batch_size)
-            accuracies += accuracy.tolist()
-            losses += loss.tolist()
-        return accuracies, losses
-
-    penalties = protocol.weight_decays.values()
-    return sweep.search(score, protocol.learning_rates, penalties), len(validation)
+def unit_length(x: np.ndarray) -> np.ndarray:
+    """Return rows scaled to Euclidean length 1, float32; a row of zeros stays."""
+    # In float64, since squares of large float32 features overflow, but without float64 copies.
+    norms = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))[:, None]
+    unit = np.empty_like(x)
+    return np.divide(x, np.where(norms > 0, norms, 1.0), out=unit, casting="same_kind")
 
 
 def _report(result: ProbeResult, seconds: float) -> None:

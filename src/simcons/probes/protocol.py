@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args
 from simcons.errors import UserError, did_you_mean
 
 Regularization = Literal["weight_decay", "l1", "l2"]
-Solver = Literal["adamw"]
+Solver = Literal["adamw", "lbfgs", "ridge", "knn"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ class Protocol:
     Parameters
     ----------
     solver
-        ``adamw``: the protocol of Ciernik et al., ICML 2025 (arXiv 2411.05561).
+        ``adamw``: the protocol of Ciernik et al., ICML 2025 (arXiv 2411.05561). ``lbfgs``:
+        multinomial logistic regression with an L2 penalty, to convergence (as for CLIP and
+        DINOv2). ``ridge``: least squares on one-hot targets. ``knn``: votes of the most similar
+        training images (as for DINO).
     epochs
         Passes over the training images.
     batch_size
@@ -68,6 +71,7 @@ class Protocol:
     regularization
         What a penalty p is: ``weight_decay`` (AdamW's decoupled decay of weights and biases), or
         a term of the loss, ``l1``: p * sum |w|, ``l2``: p * sum w^2 (weights only, not biases).
+        The solvers ``lbfgs`` and ``ridge`` always have the term of ``l2``.
     few_shot
         Train on so many images per class, drawn by the seed; None: on all.
     normalize
@@ -75,6 +79,10 @@ class Protocol:
     memory_gb
         Memory for the tensors of settings that train together; more settings than fit are trained
         in chunks. Chunks change results in their last bits only.
+    neighbours
+        How many training images may vote (``knn``); validation chooses among them.
+    temperature
+        A neighbour of cosine similarity s votes with weight exp(s / temperature) (``knn``).
     seeds
         The seeds that a stage runs; `fit_linear_probe` itself takes one.
     """
@@ -89,6 +97,8 @@ class Protocol:
     few_shot: int | None = None
     normalize: bool = True
     memory_gb: float = 4.0
+    neighbours: tuple[int, ...] = (10, 20, 100, 200)
+    temperature: float = 0.07
     seeds: tuple[int, ...] = (0, 1, 2)
 
     def __post_init__(self) -> None:
@@ -107,6 +117,12 @@ class Protocol:
             _check("few_shot", self.few_shot, _is_count, "null or an integer of at least 1")
         _check("normalize", self.normalize, lambda v: isinstance(v, bool), "true or false")
         _check("memory_gb", self.memory_gb, _is_positive, "a positive number")
+        _check("neighbours", self.neighbours, _all(_is_count), "distinct integers of at least 1")
+        _check("temperature", self.temperature, _is_positive, "a positive number")
+        if self.solver in ("lbfgs", "ridge") and self.regularization == "l1":
+            raise UserError(f"probe.regularization: got 'l1'; solver {self.solver} has l2 only")
+        if self.solver == "knn" and not self.normalize:
+            raise UserError("probe.normalize: got False; solver knn needs true (cosine similarity)")
         _check("seeds", self.seeds, _all(_is_seed), "distinct integers of at least 0")
 
     @classmethod
@@ -125,7 +141,7 @@ class Protocol:
             values["weight_decays"] = WeightDecays(
                 **_known(grid, WeightDecays, "probe.weight_decays")
             )
-        for key in ("learning_rates", "seeds"):
+        for key in ("learning_rates", "neighbours", "seeds"):
             if isinstance(values.get(key), list):
                 values[key] = tuple(values[key])
         return cls(**values)
@@ -133,12 +149,28 @@ class Protocol:
     def identity(self) -> dict[str, Any]:
         """Return what decides a probe's values besides data and seed, JSON-able.
 
-        For fingerprints. `seeds` is left out: adding a seed must not retrain the others.
+        For fingerprints: only what the solver uses, so that a parameter of another solver does not
+        retrain anything; and not `seeds`, since adding a seed must not retrain the others.
         """
-        values = dataclasses.asdict(self)
-        del values["seeds"]
-        values["learning_rates"] = list(self.learning_rates)
-        return values
+        names = (*_USED_BY_ALL, *_USED_BY[self.solver])
+        values = {n: v for n, v in dataclasses.asdict(self).items() if n in names}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
+
+
+_USED_BY_ALL = ("solver", "validation_fraction", "few_shot", "normalize")
+_USED_BY: dict[str, tuple[str, ...]] = {
+    "adamw": (
+        "epochs",
+        "batch_size",
+        "learning_rates",
+        "weight_decays",
+        "regularization",
+        "memory_gb",
+    ),
+    "lbfgs": ("weight_decays",),
+    "ridge": ("weight_decays",),
+    "knn": ("neighbours", "temperature"),
+}
 
 
 def _known(section: Mapping[str, Any], cls: type, where: str) -> Mapping[str, Any]:

@@ -31,12 +31,17 @@ RESULTS_FILE = "results.parquet"
 
 
 class Trial(NamedTuple):
-    """A setting of the sweep and its score on validation images."""
+    """A setting of the sweep and its score on validation images.
+
+    What a solver does not have is NaN (learning rate, penalty) or None (neighbours). The loss is
+    the mean cross-entropy, the mean squared error for the solver ``ridge``.
+    """
 
     learning_rate: float
     penalty: float
     validation_accuracy: float
     validation_loss: float
+    n_neighbours: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class ProbeResult:
     ----------
     model, seed
         Whose features, which seed.
+    solver
+        `Protocol.solver`, or ``ensemble``.
     classes
         (C,) int64, ascending: the label of each logit.
     logits
@@ -54,7 +61,8 @@ class ProbeResult:
     targets
         (n_test,) int64: labels, as given.
     weight, bias
-        (C, d) and (C,) float32, on normalised features if the protocol normalises.
+        (C, d) and (C,) float32, on normalised features if the protocol normalises; without rows
+        where there are none (``knn``, ``ensemble``).
     top1, top5
         Shares of test images; top5 is NaN with 5 classes or fewer.
     mean_per_class_recall
@@ -64,7 +72,10 @@ class ProbeResult:
     top1_low, top1_high
         95 % bootstrap interval of top1 over test images (not over seeds).
     learning_rate, weight_decay
-        The setting chosen; ``weight_decay`` is the penalty, whatever the regularization.
+        The setting chosen; ``weight_decay`` is the penalty, whatever the regularization. NaN where
+        the solver has none.
+    n_neighbours
+        The number of neighbours chosen (``knn``), else NaN.
     learning_rate_on_edge, weight_decay_on_edge
         Whether the choice is the smallest or largest of its grid (of more than one value).
     validation_accuracy
@@ -81,6 +92,7 @@ class ProbeResult:
 
     model: str
     seed: int
+    solver: str
     classes: NDArray[np.int64]
     logits: NDArray[np.float32]
     targets: NDArray[np.int64]
@@ -94,6 +106,7 @@ class ProbeResult:
     top1_high: float
     learning_rate: float
     weight_decay: float
+    n_neighbours: float
     learning_rate_on_edge: bool
     weight_decay_on_edge: bool
     validation_accuracy: float
@@ -103,6 +116,11 @@ class ProbeResult:
     unseen_classes: tuple[int, ...]
     trials: tuple[Trial, ...]
     protocol: Mapping[str, Any]
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each test image is classified rightly, (n_test,)."""
+        return metrics.top_k(self.logits, index_labels(self.targets, self.classes), 1)
 
     def row(self) -> dict[str, Any]:
         """Return the row of the results table: every scalar, and counts of the rest."""
@@ -150,6 +168,7 @@ def make_result(
     return ProbeResult(
         model=model,
         seed=seed,
+        solver=protocol.solver,
         classes=classes,
         logits=np.ascontiguousarray(logits),
         targets=targets,
@@ -158,6 +177,7 @@ def make_result(
         **score(logits, targets, classes),
         learning_rate=chosen.learning_rate,
         weight_decay=chosen.penalty,
+        n_neighbours=float(np.nan if chosen.n_neighbours is None else chosen.n_neighbours),
         learning_rate_on_edge=_on_edge(chosen.learning_rate, protocol.learning_rates),
         weight_decay_on_edge=_on_edge(chosen.penalty, penalties),
         validation_accuracy=chosen.validation_accuracy,
@@ -172,8 +192,8 @@ def make_result(
 
 def score(
     logits: NDArray[np.float32], targets: NDArray[np.int64], classes: NDArray[np.int64]
-) -> dict[str, float]:
-    """Return every metric of test logits.
+) -> dict[str, Any]:
+    """Return every metric of test logits, a float each.
 
     Parameters
     ----------
@@ -259,11 +279,17 @@ def load_probe(folder: Path) -> ProbeResult:
             **{k: _nan(v) for k, v in header["row"].items() if k not in _COUNTS},
             **arrays,
             unseen_classes=tuple(header["unseen_classes"]),
-            trials=tuple(Trial(*map(_nan, t)) for t in header["trials"]),
+            trials=tuple(_trial(t) for t in header["trials"]),
             protocol=header["protocol"],
         )
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(folder, error) from None
+
+
+def _trial(values: list[Any]) -> Trial:
+    """Return a trial from its JSON form."""
+    rate, penalty, accuracy, loss, n_neighbours = values
+    return Trial(_nan(rate), _nan(penalty), _nan(accuracy), _nan(loss), n_neighbours)
 
 
 def load_row(folder: Path) -> dict[str, Any]:

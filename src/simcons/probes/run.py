@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simcons.features import read_aligned
 from simcons.features.files import FeatureFile
 from simcons.files import sha256_json, write_parquet
+from simcons.probes.agreement import probe_error_consistency
+from simcons.probes.combine import fit_combination
 from simcons.probes.linear import fit_linear_probe
 from simcons.probes.protocol import Protocol
-from simcons.probes.results import RESULTS_FILE, collect, load_probe, probe_folder, save_probe
+from simcons.probes.results import (
+    RESULTS_FILE,
+    collect,
+    load_probe,
+    load_row,
+    probe_folder,
+    save_probe,
+)
 from simcons.progress import progress
 from simcons.store import Store, place
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ERROR_CONSISTENCY_FILE = "error_consistency.parquet"
 
 
 def run_probes(
@@ -25,7 +39,10 @@ def run_probes(
     *,
     threads: int,
 ) -> None:
-    """Write ``out/MODEL/seed_S/`` for every model and seed of the protocol, and the table of all.
+    """Write ``out/MODEL/seed_S/`` for every model and seed of the protocol, and tables of all.
+
+    The tables: ``results.parquet`` (a row per model and seed) and, of two models or more,
+    ``error_consistency.parquet`` (a row per pair).
 
     Parameters
     ----------
@@ -51,7 +68,7 @@ def run_probes(
         split: read_aligned({model: files[model][split] for model in files})
         for split in ("train", "test")
     }
-    results = []
+    folders = []
     with progress(f"probe {dataset}", len(files) * len(protocol.seeds), "probes") as advance:
         for model in sorted(files):
             train, test = splits["train"][model], splits["test"][model]
@@ -60,9 +77,48 @@ def run_probes(
                 folder = probe_folder(out, model, seed)
                 for file in sorted(finished.iterdir()):
                     place(file, folder / file.name)
-                results.append(load_probe(folder))
+                folders.append(folder)
                 advance(1)
-    write_parquet(out / RESULTS_FILE, collect(results))
+    write_parquet(out / RESULTS_FILE, collect(map(load_row, folders)))
+    if len(files) > 1:
+        # One probe at a time: the logits of all can be many gigabytes.
+        agreement = probe_error_consistency(map(load_probe, folders))
+        write_parquet(out / ERROR_CONSISTENCY_FILE, agreement)
+
+
+def run_combination(
+    files: Mapping[str, Mapping[str, Path]], protocol: Protocol, how: str
+) -> pd.DataFrame:
+    """Fit one probe per seed on several models of a data set together.
+
+    Parameters
+    ----------
+    files
+        By model id, the feature files by split (``train``, ``test``), of the models to combine.
+    protocol
+        How to train and choose; its seeds are run.
+    how
+        ``concat``, ``concat_pca`` or ``ensemble``; see `simcons.probes.fit_combination`.
+
+    Returns
+    -------
+    DataFrame
+        A row per seed, as in ``results.parquet``.
+    """
+    train, test = (read_aligned({m: files[m][s] for m in files}) for s in ("train", "test"))
+    first = min(files)
+    return collect(
+        fit_combination(
+            {m: file.features for m, file in train.items()},
+            train[first].targets,
+            {m: file.features for m, file in test.items()},
+            test[first].targets,
+            protocol,
+            seed,
+            how,
+        )
+        for seed in protocol.seeds
+    )
 
 
 def probe_parts(

@@ -17,11 +17,11 @@ OBJECTIVE_LABELS = {
 }
 # Architecture -> feature dimension per unit of base width, own width, parameters at that width.
 _FACTS = {
-    "conv_plain": (3, 40, 376_440),
-    "conv_small": (4, 24, 219_096),
-    "conv_wide": (4, 32, 388_896),
-    "vit_small": (1, 72, 184_248),
-    "vit_wide": (1, 96, 244_608),
+    "conv_plain": (3, 24, 136_008),
+    "conv_small": (4, 16, 97_680),
+    "conv_wide": (4, 24, 219_096),
+    "vit_small": (1, 64, 91_792),
+    "vit_wide": (1, 96, 204_120),
 }
 
 
