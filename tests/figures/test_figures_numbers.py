@@ -19,6 +19,7 @@ from simcons.figures import (
     pair_counts,
     reliability,
     similarity_heatmaps,
+    style,
 )
 from simcons.figures.inputs import (
     count,
@@ -307,6 +308,17 @@ def test_local_and_global_r_are_matched_by_data_set_pair():
     assert x == pytest.approx(y + 0.1)
     words = measures_compared.describe_consistency(both, ["cka_linear", "cka_rbf_0.4"])
     assert "on 3 of 3 data set pairs (median difference 0.10)" in words.caption
+
+
+def test_measures_are_drawn_with_a_panel_per_pair_of_measures():
+    by_measure = {f"cka_rbf_0.{k}": BY_DATASET for k in (2, 4, 6)}
+    figure = measures_compared.draw_similarities(by_measure, MODELS, DATASETS)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["r = 1.00"] * 3
+    tables = [TABLE.assign(measure=measure) for measure in by_measure]
+    figure = measures_compared.draw_consistency(pd.concat(tables), list(by_measure))
+    (points,) = figure.axes[0].collections
+    assert sorted(points.get_offsets()[:, 0]) == [0.2, 0.4, 0.9]
+    style.png_bytes(figure, dpi=30)
 
 
 def test_anchors_are_sorted_by_median():
