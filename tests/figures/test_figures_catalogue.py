@@ -15,7 +15,22 @@ ONE = ("cka_linear",)
 
 
 def draw_everything(inputs) -> dict[str, bytes]:
-    return {name: style.png_bytes(figure, dpi=40) for name, _, figure in all_figures(inputs)}
+    """Draw every figure, and check that nothing sticks out of it (a label would be cut)."""
+    pictures = {}
+    for name, _, figure in all_figures(inputs):
+        pictures[name] = style.png_bytes(figure, dpi=40)
+        drawn, (width, height) = drawn_box(figure), figure.get_size_inches()
+        assert drawn.x0 > -0.03, name
+        assert drawn.y0 > -0.03, name
+        assert drawn.x1 < width + 0.03, name
+        assert drawn.y1 < height + 0.03, name
+    return pictures
+
+
+@style.styled
+def drawn_box(figure):
+    """Return the box of all that is drawn, in inches."""
+    return figure.get_tightbbox()
 
 
 def by_objective_only(inputs):

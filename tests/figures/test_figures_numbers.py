@@ -338,7 +338,7 @@ def test_pair_counts_are_binomial_and_unordered():
     assert table.at["B", "B"] == 0
     assert table.at["A", "B"] == 3
     words = pair_counts.describe(MODELS, ["objective"])
-    assert "1 have fewer than 3" in words.title
+    assert "1 has fewer than 3" in words.title
     assert "training objective 0 to 3" in words.caption
     sizes = MODELS.assign(size_class=["xlarge", "small", "large", None])
     assert list(pair_counts.counts(sizes, "size_class").index) == ["small", "large", "xlarge"]

@@ -102,7 +102,7 @@ def describe(probes: pd.DataFrame, models: pd.DataFrame, datasets: pd.DataFrame)
     )
     title = (
         f"Probe accuracy of {count(len(table), 'model')} on {count(table.shape[1], 'data set')}: "
-        f"best on average {style.short(best)} ({number(per_model[best], 1)} %)"
+        f"best on average {style.short(best)} ({number(per_model[best], 1)}\u00a0%)"
     )
     caption = (
         f"Top-1 accuracy of linear probes, {seeds}. Mean over data sets: {best} "

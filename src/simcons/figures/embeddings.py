@@ -141,7 +141,7 @@ def draw(
     side = min((style.FULL_WIDTH - 0.2) / n_columns, 2.4)
     title = _title(len(matrices[0]), measure, category, method)
     figure = style.new_figure(
-        style.FULL_WIDTH, -(-len(order) // n_columns) * (side * 0.9 + 0.2) + 0.95,
+        style.FULL_WIDTH, -(-len(order) // n_columns) * (side + 0.2) + 0.85,
         style.wrap_title(title, style.FULL_WIDTH),
     )  # fmt: skip
     axes = layout.panel_grid(figure, len(order), n_columns)
@@ -157,9 +157,10 @@ def draw(
             x, y = points[inside, 0], points[inside, 1]
             axis.scatter(x, y, s=14, color=colours[name], marker=markers[name],
                          linewidths=0.3, edgecolors="white")  # fmt: skip
-        axis.set(xticks=[], yticks=[])
-        axis.set_aspect("equal", adjustable="datalim")
-        axis.margins(0.12)
+        centre = (points.max(axis=0) + points.min(axis=0)) / 2
+        half = 0.58 * max(float(np.ptp(points, axis=0).max()), 1e-9)
+        axis.set(xticks=[], yticks=[], aspect="equal", xlim=(centre[0] - half, centre[0] + half),
+                 ylim=(centre[1] - half, centre[1] + half))  # fmt: skip
         axis.set_title(
             style.clipped(dataset_names(datasets)[dataset], int(side * 15)), fontsize=7.5
         )

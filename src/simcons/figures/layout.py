@@ -98,11 +98,6 @@ def annotate_cells(
             )
 
 
-def colour_bar(axis: Axes, image: mpl.image.AxesImage, label: str) -> None:
-    """Put a colour bar right of an image, exactly as tall as the image."""
-    axis.figure.colorbar(image, cax=axis.inset_axes((1.03, 0.0, 0.035, 1.0)), label=label)
-
-
 def category_legend(
     figure: Figure,
     colours: Mapping[str, str],

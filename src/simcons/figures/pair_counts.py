@@ -61,8 +61,9 @@ def describe(models: pd.DataFrame, categories: Sequence[str], min_pairs: int = 3
         parts.append(
             f"{CATEGORY_LABELS.get(category, category)} {lower.min():,} to {lower.max():,}"
         )
+    verb = "has" if left_out == 1 else "have"
     title = "Pairs of models behind each pair of groups: " + (
-        f"{left_out} have fewer than {min_pairs}" if left_out else f"all have {min_pairs} or more"
+        f"{left_out} {verb} fewer than {min_pairs}" if left_out else f"all have {min_pairs} or more"
     )
     caption = (
         f"Number of pairs among {count(len(models), 'model')} for every pair of groups: "

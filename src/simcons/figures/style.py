@@ -89,6 +89,7 @@ KNOWN_COLOURS: dict[str, str] = {
     "Untrained": "#5A5A5A",
     "Pixels": "#222222",
     "None": "#222222",
+    "none": "#222222",
     "SimCLR": "#E69F00",
     "VICReg": "#CC79A7",
     "Denoising": "#56B4E9",
