@@ -110,6 +110,24 @@ def consistency_table(similarities: dict, models: pd.DataFrame, categories) -> p
     return pd.DataFrame(rows, columns=columns)
 
 
+def anchor_table(similarities: dict, ids: list[str]) -> pd.DataFrame:
+    rows = []
+    for measure, by_dataset in similarities.items():
+        for anchor in ids:
+            for d1, d2 in itertools.combinations(by_dataset, 2):
+                k = by_dataset[d1].models.index(anchor)
+                x, y = (np.delete(by_dataset[d].values[k], k) for d in (d1, d2))
+                rows.append((measure, "pearson", anchor, d1, d2, pearson(x, y), len(x)))
+    columns = ["measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def interval_table(consistency: pd.DataFrame, half_width: float = 0.1) -> pd.DataFrame:
+    keys = ["measure", "method", "category", "group_1", "group_2"]
+    median = consistency.groupby(keys, sort=True)["r"].median().reset_index()
+    return median.assign(low=median["r"] - half_width, high=median["r"] + half_width, level=0.95)
+
+
 def study(
     n_datasets: int = 8,
     n_models: int = 30,
@@ -127,10 +145,11 @@ def study(
     similarities = {
         measure: _similarities(models, ids, seed + k, errors) for k, measure in enumerate(measures)
     }
+    anchors = anchor_table(similarities, list(models.index)[:4])
     categories = ("objective", "architecture_class", "train_data_class", "size_class")
     consistency = consistency_table(similarities, models, categories)
     if not probes:
-        return FigureInputs(similarities, models, datasets, consistency)
+        return FigureInputs(similarities, models, datasets, consistency, anchors=anchors)
     rng = np.random.default_rng(seed + 99)
     skill = dict(zip(models.index, rng.beta(6, 3, len(models)), strict=True))
     rows = [
@@ -141,7 +160,13 @@ def study(
     ]
     table = pd.DataFrame(rows, columns=["dataset", "model", "seed", "top1"])
     return FigureInputs(
-        similarities, models, datasets, consistency, _gaps(similarities, table), table
+        similarities,
+        models,
+        datasets,
+        consistency,
+        _gaps(similarities, table),
+        table,
+        anchors=anchors,
     )
 
 

@@ -3,20 +3,28 @@
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_study import Matrix, dataset_table, study
+from synthetic_study import Matrix, dataset_table, interval_table, study
 
 from simcons.figures import (
     accuracy,
+    anchors,
     category_boxes,
     consistency_matrix,
     dataset_scatter,
+    embeddings,
+    gap_correlations,
     gap_scatter,
+    mean_spread,
+    measures_compared,
+    pair_counts,
     reliability,
     similarity_heatmaps,
+    style,
 )
 from simcons.figures.inputs import (
     count,
     measure_label,
+    median_intervals,
     number,
     ordered_datasets,
     pair_values,
@@ -235,3 +243,141 @@ def test_small_helpers():
     assert measure_label("cka_linear_biased") == "CKA linear (biased)"
     assert measure_label("rsa_correlation_spearman") == "RSA correlation/Spearman"
     assert np.isnan(pearson(np.array([1.0, 1.0, 1.0]), np.array([1.0, 2.0, 3.0])))
+
+
+def test_mean_and_spread_after_transforms():
+    found = mean_spread.moments(BY_DATASET, ["d1", "d2"])
+    x, y = 0.9, 0.7  # the first pair
+    assert found["similarity"][:, 0] == pytest.approx([0.8, 0.2 / 2**0.5])
+    assert found["tan"][0, 0] == pytest.approx((np.tan(x) + np.tan(y)) / 2)
+    assert found["arccos"][1, 0] == pytest.approx(abs(np.arccos(x) - np.arccos(y)) / 2**0.5)
+    words = mean_spread.describe(BY_DATASET, MODELS, DATASETS, "cka_linear")
+    assert number(pearson(*found["similarity"])) in words.title
+
+
+def test_mds_recovers_points_in_the_plane():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(7, 2))
+    distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    found = embeddings.classical_mds(distance)
+    again = np.linalg.norm(found[:, None] - found[None], axis=-1)
+    assert again == pytest.approx(distance)
+    assert embeddings.explained(distance) == pytest.approx(1.0)
+    moved = points @ np.array([[0.0, 1.0], [-1.0, 0.0]]) + 3.0
+    centred = points - points.mean(axis=0)
+    assert embeddings.aligned(moved, points) == pytest.approx(centred)
+
+
+def test_tsne_repeats_and_keeps_two_groups_apart():
+    similarity = np.full((8, 8), 0.1)
+    similarity[:4, :4] = similarity[4:, 4:] = 0.9
+    np.fill_diagonal(similarity, 1.0)
+    distance = embeddings.distances(similarity)
+    points = embeddings.tsne(distance)
+    assert np.array_equal(points, embeddings.tsne(distance))
+    between = np.linalg.norm(points[:4, None] - points[None, 4:], axis=-1)
+    within = np.linalg.norm(points[:4, None] - points[None, :4], axis=-1)
+    assert between.mean() > 1.5 * within.mean()
+
+
+def test_spectral_clusters_find_the_blocks_of_a_category():
+    models = pd.DataFrame({"objective": list("AAABBB")}, index=[f"m{k}" for k in range(6)])
+    values = np.full((6, 6), 0.05)
+    values[:3, :3] = values[3:, 3:] = 0.9
+    np.fill_diagonal(values, 1.0)
+    by_dataset = {"d1": Matrix(list(models.index), values)}
+    assert embeddings.cluster_agreement(by_dataset, models, DATASETS, "objective") == {"d1": 1.0}
+    same = models.assign(objective="A")
+    assert np.isnan(embeddings.cluster_agreement(by_dataset, same, DATASETS, "objective")["d1"])
+    words = embeddings.describe(by_dataset, models, DATASETS, "cka_linear")
+    assert "median adjusted Rand index of 1.00" in words.caption
+
+
+def test_measures_agree_with_themselves():
+    both = {"cka_linear": BY_DATASET, "cka_rbf_0.4": BY_DATASET}
+    r = measures_compared.agreement(both, DATASETS, ("cka_linear", "cka_rbf_0.4"))
+    assert r == {"d2": pytest.approx(1.0), "d1": pytest.approx(1.0)}
+    words = measures_compared.describe_similarities(both, MODELS, DATASETS)
+    assert "r = 1.00 of the means, median 1.00" in words.caption
+
+
+def test_local_and_global_r_are_matched_by_data_set_pair():
+    other = TABLE.assign(measure="cka_rbf_0.4", r=TABLE["r"] - 0.1).sample(frac=1, random_state=1)
+    both = pd.concat([TABLE, other])
+    x, y = measures_compared.r_of_both(both, ("cka_linear", "cka_rbf_0.4"))
+    assert x == pytest.approx(y + 0.1)
+    words = measures_compared.describe_consistency(both, ["cka_linear", "cka_rbf_0.4"])
+    assert "on 3 of 3 data set pairs (median difference 0.10)" in words.caption
+
+
+def test_measures_are_drawn_with_a_panel_per_pair_of_measures():
+    by_measure = {f"cka_rbf_0.{k}": BY_DATASET for k in (2, 4, 6)}
+    figure = measures_compared.draw_similarities(by_measure, MODELS, DATASETS)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["r = 1.00"] * 3
+    tables = [TABLE.assign(measure=measure) for measure in by_measure]
+    figure = measures_compared.draw_consistency(pd.concat(tables), list(by_measure))
+    (points,) = figure.axes[0].collections
+    assert sorted(points.get_offsets()[:, 0]) == [0.2, 0.4, 0.9]
+    style.png_bytes(figure, dpi=30)
+
+
+def test_anchors_are_sorted_by_median():
+    rows = [("cka_linear", "pearson", name, "d1", d2, r, 3)
+            for name, rs in (("m1", (0.2, 0.4)), ("m4", (0.8, 0.6)))
+            for d2, r in zip(("d2", "d3"), rs, strict=True)]  # fmt: skip
+    columns = ["measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs"]
+    table = pd.DataFrame(rows, columns=columns)
+    words = anchors.describe(table, MODELS, ["cka_linear"])
+    assert "m4 0.70, m1 0.30" in words.caption
+    assert "no r" in anchors.describe(table.iloc[:0], MODELS, ["cka_linear"]).title
+
+
+def test_pair_counts_are_binomial_and_unordered():
+    table = pair_counts.counts(MODELS, "objective")
+    assert table.at["A", "A"] == 3
+    assert table.at["B", "B"] == 0
+    assert table.at["A", "B"] == 3
+    words = pair_counts.describe(MODELS, ["objective"])
+    assert "1 has fewer than 3" in words.title
+    assert "training objective 0 to 3" in words.caption
+    sizes = MODELS.assign(size_class=["xlarge", "small", "large", None])
+    assert list(pair_counts.counts(sizes, "size_class").index) == ["small", "large", "xlarge"]
+
+
+def test_gap_correlations_by_domain():
+    gap = pd.DataFrame(
+        {
+            "measure": "cka_linear",
+            "dataset": np.repeat(["d1", "d2", "d3"], 3),
+            "similarity": [0.1, 0.2, 0.3] * 3,
+            "gap": [0.3, 0.2, 0.1, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3],
+        }
+    )
+    words = gap_correlations.describe(gap, DATASETS, ["cka_linear"])
+    assert "Y 1.00, Z −1.00" in words.caption
+    assert "no r" in gap_correlations.describe(gap.iloc[:0], DATASETS, ["cka_linear"]).title
+
+
+def test_intervals_are_drawn_and_named():
+    intervals = interval_table(TABLE)
+    figure = category_boxes.draw(TABLE, MODELS, "objective", ["cka_linear"], intervals=intervals)
+    bars = [line for line in figure.axes[0].lines if line.get_linewidth() == 2.0]
+    assert [tuple(bar.get_xdata()) for bar in bars] == [pytest.approx((0.5, 0.7)),
+                                                        pytest.approx((-0.3, -0.1))]  # fmt: skip
+    words = category_boxes.describe(TABLE, MODELS, "objective", ["cka_linear"], intervals=intervals)
+    assert "95 % interval of its median" in words.caption
+
+
+def test_median_intervals_picks_one_row_per_group():
+    base = {"measure": "cka_linear", "method": "pearson", "category": "all", "group_1": "all",
+            "group_2": "all", "bca_low": 0.1, "bca_high": 0.9, "reason": ""}  # fmt: skip
+    rows = [
+        base | {"statistic": statistic, "scheme": scheme, "overlapping": overlapping}
+        for statistic in ("median", "mean")
+        for scheme in ("models", "both")
+        for overlapping in (True, False)
+    ]
+    rows[2]["bca_low"] = 0.3  # median, both, with the overlapping pairs
+    chosen = median_intervals(pd.DataFrame(rows), 0.9)
+    assert len(chosen) == 1
+    assert chosen.loc[0, ["low", "high", "level"]].tolist() == [0.3, 0.9, 0.9]

@@ -11,13 +11,17 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from synthetic_study import study
 
 from simcons.figures import catalogue, style
+from simcons.figures.inputs import number, ordered_datasets, pair_values, pearson
 from simcons.report import Picture, ReportInputs, render
 
 pytestmark = pytest.mark.browser
+
+PNG = style.png_bytes(style.new_figure(1, 1), dpi=20)  # the words are tested, not the picture
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -38,10 +42,14 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def page() -> str:
-    figures = study(4, 9)
+def figures():
+    return study(4, 9)
+
+
+@pytest.fixture(scope="module")
+def page(figures) -> str:
     pictures = [
-        Picture(e.name, e.section, *e.description, style.png_bytes(e.draw(), dpi=30), e.measure)
+        Picture(e.name, e.section, *e.description, png=PNG, measure=e.measure)
         for e in catalogue(figures)
         if e.name.startswith(("scatter", "boxes_objective"))
     ]
@@ -50,7 +58,7 @@ def page() -> str:
 
 @pytest.fixture
 def play(chromium, page, tmp_path):
-    """Return a function: run a script (an expression that yields JSON) in the page."""
+    """Return a function: run a script (statements that return a value) in the page."""
 
     def run(script: str):
         spy = (
@@ -108,3 +116,102 @@ def test_the_measure_switch_shows_one_measure_at_a_time(play):
 def test_nothing_is_wider_than_the_window(play):
     seen = play("return [document.documentElement.scrollWidth, window.innerWidth];")
     assert seen[0] <= seen[1]
+
+
+HELPERS = """
+    const $ = (id) => document.getElementById(`explore-${id}`);
+    const pick = (id, value) => { $(id).value = value; $(id).dispatchEvent(new Event("change")); };
+    const move = (target, over) => {
+      const box = over.getBoundingClientRect();
+      target.dispatchEvent(new PointerEvent("pointermove",
+        {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true}));
+    };
+    const press = (target, key) =>
+      target.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+    const tip = () => $("tip").hidden ? null : [...$("tip").children].map((e) => e.textContent);
+"""
+
+
+def same_group(figures, name: str):
+    groups = figures.models["objective"].to_numpy()
+    rows, columns = np.triu_indices(len(groups), 1)
+    return (groups[rows] == name) & (groups[columns] == name)
+
+
+def test_hovering_names_the_pair_and_its_values(play, figures):
+    seen = play(
+        HELPERS
+        + """
+        const circles = [...$("plot").querySelectorAll("circle")];
+        const before = tip();
+        move($("plot"), circles[circles.length - 2]);
+        const over = tip();
+        $("plot").dispatchEvent(new PointerEvent("pointerleave"));
+        return {before, over, after: tip(), n: circles.length - 1, r: $("r").textContent};
+        """
+    )
+    assert seen["before"] is None
+    assert seen["after"] is None
+    by_dataset = figures.similarities["cka_linear"]
+    first = by_dataset["ds_00"]
+    names, groups, *values = seen["over"]
+    i, j = (first.models.index(name) for name in names.split(" × "))
+    assert groups == " × ".join(figures.models.loc[names.split(" × "), "objective"])
+    shown = sorted(value.rsplit(": ", 1)[1] for value in values)
+    assert shown == sorted(f"{matrix.values[i, j]:.3f}" for matrix in shown_first(figures))
+    assert seen["n"] == 36
+    r = pearson(*(pair_values(matrix) for matrix in shown_first(figures)))
+    assert seen["r"] == f"r = {number(r)} over 36 pairs of models"
+
+
+def shown_first(figures, measure="cka_linear"):
+    """Return the matrices of the first two data sets in the page's order."""
+    by_dataset = figures.similarities[measure]
+    return [by_dataset[d] for d in ordered_datasets(figures.datasets, by_dataset)[:2]]
+
+
+def test_filters_change_the_points_and_r(play, figures):
+    seen = play(
+        HELPERS
+        + """
+        const count = () => $("plot").querySelectorAll("circle").length - 1;
+        const found = [count()];
+        pick("first", "Supervised"); found.push(count());
+        pick("second", "Supervised"); found.push(count(), $("r").textContent);
+        pick("category", "architecture_class"); found.push(count(), $("first").value);
+        pick("measure", "cka_rbf_0.4"); found.push($("r").textContent);
+        $("y").selectedIndex = $("y").length - 1; $("y").dispatchEvent(new Event("change"));
+        found.push($("plot").textContent.includes("gap in accuracy"));
+        return found;
+        """
+    )
+    everything, some, within, r_within, again, reset, r_rbf, gap_shown = seen
+    assert (everything, some, within, again, reset) == (36, 21, 3, 36, "")
+    first, second = shown_first(figures)
+    inside = same_group(figures, "Supervised")
+    r = pearson(pair_values(first)[inside], pair_values(second)[inside])
+    assert r_within == f"r = {number(r)} over 3 pairs of models"
+    r = pearson(*(pair_values(matrix) for matrix in shown_first(figures, "cka_rbf_0.4")))
+    assert r_rbf == f"r = {number(r)} over 36 pairs of models"
+    assert gap_shown
+
+
+def test_arrow_keys_go_through_points_and_cells(play):
+    seen = play(
+        HELPERS
+        + """
+        press($("plot"), "ArrowRight"); const first = tip();
+        press($("plot"), "ArrowRight"); const second = tip();
+        press($("plot"), "ArrowLeft"); const back = tip();
+        press($("plot"), "Escape"); const gone = tip();
+        press($("matrix"), "ArrowRight"); const cell = tip();
+        const cells = [...$("matrix").querySelectorAll("rect")];
+        move($("matrix"), cells[1 + 3]);
+        return {first, second, back, gone, cell, hovered: tip(), tab: $("plot").tabIndex};
+        """
+    )
+    assert seen["first"] == seen["back"] != seen["second"]
+    assert seen["gone"] is None
+    assert " × " in seen["cell"][0]
+    assert " × " in seen["hovered"][0]
+    assert seen["tab"] == 0

@@ -1,23 +1,26 @@
 """The page: self-contained, well-formed, deterministic, and it says what the tables say."""
 
+import base64
 import dataclasses
+import io
 import itertools
+import json
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from synthetic_study import study
 
 from simcons.errors import UserError
-from simcons.figures.inputs import number
+from simcons.figures import FigureInputs, catalogue, style
+from simcons.figures.inputs import INTERVAL_COLUMNS, number, pair_values
 from simcons.report import Picture, ReportInputs, load_pictures, render, summary
+from simcons.report.explore import explore_json
 
-PNG = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x02\x08\x02\x00\x00\x00"
-    b"\x99\x00\x00\x00"
-)
+PNG = style.png_bytes(style.new_figure(0.1, 0.2), dpi=20)  # 2 x 4 pixels
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 
 
@@ -108,6 +111,17 @@ def test_same_inputs_same_bytes(inputs):
     assert render(shuffled) == render(inputs)
 
 
+def test_pictures_are_embedded_without_loss(inputs):
+    png = style.png_bytes(catalogue(inputs.figures)[0].draw(), dpi=40)
+    shown = dataclasses.replace(inputs.pictures[0], png=png)
+    head, body = shown.source.split(",")
+    assert head == "data:image/webp;base64"
+    embedded = Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB")
+    original = Image.open(io.BytesIO(png)).convert("RGB")
+    assert np.array_equal(np.asarray(embedded), np.asarray(original))
+    assert shown.size == original.size
+
+
 def test_headline_is_the_median_over_data_set_pairs(inputs):
     table = inputs.figures.consistency
     everything = table[(table["category"] == "all") & (table["measure"] == "cka_linear")]
@@ -159,14 +173,57 @@ def test_hostile_names_are_escaped(inputs):
 
 def test_intervals_are_shown_only_if_given(inputs):
     assert "No intervals are given" in render(inputs)
-    intervals = pd.DataFrame(
-        [("cka_linear", "pearson", "all", "all", "all", 0.41, 0.83, 0.95)],
-        columns=list(summary.INTERVAL_COLUMNS),
-    )
-    html = render(dataclasses.replace(inputs, intervals=intervals))
+    rows = [
+        ("cka_linear", "pearson", "all", "all", "all", 0.41, 0.83, 0.95, ""),
+        ("cka_linear", "pearson", "objective", "Supervised", "Supervised", np.nan, np.nan, 0.95,
+         "3 models, at least 6 are needed"),
+    ]  # fmt: skip
+    intervals = pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS, "reason"])
+    figures = dataclasses.replace(inputs.figures, intervals=intervals)
+    html = render(dataclasses.replace(inputs, figures=figures))
     assert "95 % interval 0.41 to 0.83" in html
     assert "No intervals are given" not in html
+    assert "none: 3 models, at least 6 are needed" in html
     assert "not given" in html  # for the other groups
+    none = dataclasses.replace(inputs.figures, intervals=intervals.iloc[1:])
+    html = render(dataclasses.replace(inputs, figures=none))
+    assert "No intervals are given (3 models, at least 6 are needed)" in html
+
+
+def test_explorer_data_are_the_similarities(inputs):
+    figures = inputs.figures
+    data = json.loads(explore_json(figures))
+    by_dataset = figures.similarities["cka_linear"]
+    assert data["models"] == by_dataset["ds_00"].models
+    scaled = np.array(data["values"]["cka_linear"]["ds_02"]) / data["scale"]
+    assert scaled == pytest.approx(pair_values(by_dataset["ds_02"]), abs=0.0005001)
+    mean = figures.probes.groupby(["dataset", "model"])["top1"].mean()
+    assert data["accuracy"]["ds_01"][0] == round(1000 * mean["ds_01", data["models"][0]])
+    assert sorted(data["measures"][0]["order"]) == list(range(9))
+
+
+def test_explorer_data_are_compact():
+    assert len(explore_json(study(8, 20))) < 8 * 190 * 3 * 6  # a few characters a number
+
+
+def test_explorer_data_cannot_close_their_script(inputs):
+    models = inputs.figures.models.rename(index=lambda name: f"</script>&{name}")
+    similarities = {
+        "cka_linear": {
+            d: dataclasses.replace(m, models=[f"</script>&{name}" for name in m.models])
+            for d, m in inputs.figures.similarities["cka_linear"].items()
+        }
+    }
+    text = explore_json(FigureInputs(similarities, models, inputs.figures.datasets))
+    assert not set("<>&") & set(text)
+    assert json.loads(text)["models"][0].startswith("</script>&")
+
+
+def test_measures_with_different_models_cannot_be_explored():
+    one, other = study(1, 4, measures=("a",)), study(1, 5, measures=("b",))
+    both = {**one.similarities, **other.similarities}
+    with pytest.raises(UserError, match="not those of the other measures"):
+        explore_json(FigureInputs(both, other.models, other.datasets))
 
 
 def test_warnings_name_what_is_unreliable_or_undefined():
@@ -202,7 +259,7 @@ def test_pictures_are_read_with_their_words(tmp_path):
         load_pictures(tmp_path)
     (tmp_path / "a.png").write_bytes(PNG)
     (read,) = load_pictures(tmp_path)
-    assert read.size == (1, 2)
+    assert read.size == (2, 4)
     assert read.title == "T"
     with pytest.raises(UserError, match="not a PNG"):
         _ = dataclasses.replace(read, png=b"GIF89a").size

@@ -68,7 +68,7 @@ def draw(
     layout.annotate_cells(axis, values, texts, image, min(size, 72 * 4.6 / n_datasets / 2.0))
     _labels(axis, table, dataset_names(datasets), size)
     figure.colorbar(image, ax=axis, label="top-1 accuracy (%)", aspect=40, pad=0.015)
-    used = {name: everything[name] for name in sorted(set(labels))}
+    used = {name: everything[name] for name in style.ordered(labels)}
     layout.category_legend(figure, used, CATEGORY_LABELS.get(category, category))
     return figure
 
@@ -102,7 +102,7 @@ def describe(probes: pd.DataFrame, models: pd.DataFrame, datasets: pd.DataFrame)
     )
     title = (
         f"Probe accuracy of {count(len(table), 'model')} on {count(table.shape[1], 'data set')}: "
-        f"best on average {style.short(best)} ({number(per_model[best], 1)} %)"
+        f"best on average {style.short(best)} ({number(per_model[best], 1)}\u00a0%)"
     )
     caption = (
         f"Top-1 accuracy of linear probes, {seeds}. Mean over data sets: {best} "

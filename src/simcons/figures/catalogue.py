@@ -9,15 +9,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from simcons.figures import (
     accuracy,
+    anchors,
     category_boxes,
     consistency_matrix,
     dataset_scatter,
+    embeddings,
+    gap_correlations,
     gap_scatter,
+    mean_spread,
+    measures_compared,
+    pair_counts,
     reliability,
     similarity_heatmaps,
     style,
@@ -53,9 +60,10 @@ class CatalogueEntry:
     draw: Callable[[], Figure]
 
 
+SIMILARITY = "How similar are the models?"
 CONSISTENCY = "Does similarity carry over between data sets?"
 GROUPS = "Which models are consistent?"
-SIMILARITY = "How similar are the models?"
+DATASETS = "Between which data sets?"
 PERFORMANCE = "Does similarity go with performance?"
 PRECISION = "How precise are the similarities?"
 
@@ -70,9 +78,11 @@ def catalogue(inputs: FigureInputs) -> list[CatalogueEntry]:
     """
     check(inputs)
     return [
-        *_consistency_figures(inputs),
-        *_group_figures(inputs),
         *_similarity_figures(inputs),
+        *_embedding_figures(inputs),
+        *_scatter_figures(inputs),
+        *_group_figures(inputs),
+        *_dataset_figures(inputs),
         *_performance_figures(inputs),
         *_precision_figures(inputs),
     ]
@@ -84,26 +94,23 @@ def all_figures(inputs: FigureInputs) -> Iterator[tuple[str, Description, Figure
         yield entry.name, entry.description, entry.draw()
 
 
-def _consistency_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
-    for measure, by_dataset in inputs.similarities.items():
-        if len(by_dataset) >= 2:
-            args = (by_dataset, inputs.models, inputs.datasets, measure)
-            yield CatalogueEntry(
-                f"scatter_{measure}",
-                CONSISTENCY,
-                measure,
-                dataset_scatter.describe(*args),
-                partial(dataset_scatter.draw, *args),
-            )
-    for measure in _measures(inputs):
-        matrix_args = (inputs.consistency, inputs.datasets, measure)
-        yield CatalogueEntry(
-            f"consistency_{measure}",
-            CONSISTENCY,
-            measure,
-            consistency_matrix.describe(*matrix_args),
-            partial(consistency_matrix.draw, *matrix_args),
-        )
+def _entry(
+    name: str,
+    section: str,
+    measure: str | None,
+    module: Any,
+    *args: Any,
+    draw: str = "draw",
+    describe: str = "describe",
+) -> CatalogueEntry:
+    """Return the entry of a module whose two functions take the same arguments."""
+    return CatalogueEntry(
+        name,
+        section,
+        measure,
+        getattr(module, describe)(*args),
+        partial(getattr(module, draw), *args),
+    )
 
 
 def _measures(inputs: FigureInputs) -> list[str]:
@@ -112,84 +119,118 @@ def _measures(inputs: FigureInputs) -> list[str]:
     return [measure for measure in inputs.similarities if measure in have]
 
 
-def _group_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
-    measures = _measures(inputs)
-    present = set(inputs.consistency["category"])
-    for category in CATEGORIES:
-        if category not in present or category not in inputs.models.columns:
-            continue
-        for start in range(0, len(measures), PANELS_PER_ROW):
-            args = (
-                inputs.consistency,
-                inputs.models,
-                category,
-                measures[start : start + PANELS_PER_ROW],
-            )
-            suffix = f"_{start // PANELS_PER_ROW + 1}" if len(measures) > PANELS_PER_ROW else ""
-            yield CatalogueEntry(
-                f"boxes_{category}{suffix}",
-                GROUPS,
-                None,
-                category_boxes.describe(*args),
-                partial(category_boxes.draw, *args),
-            )
-
-
 def _similarity_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     for measure, by_dataset in inputs.similarities.items():
         args = (by_dataset, inputs.models, inputs.datasets, measure)
         for statistic in ("mean", "sd"):
             if statistic == "sd" and len(by_dataset) < 2:
                 continue
-            yield CatalogueEntry(
-                f"similarity_{statistic}_{measure}",
-                SIMILARITY,
-                measure,
-                similarity_heatmaps.describe_over_datasets(*args, statistic),
-                partial(similarity_heatmaps.draw_over_datasets, *args, statistic),
-            )
-        yield CatalogueEntry(
-            f"similarity_panels_{measure}",
-            SIMILARITY,
-            measure,
-            similarity_heatmaps.describe_panels(*args),
-            partial(similarity_heatmaps.draw_panels, *args),
-        )
+            yield _entry(
+                f"similarity_{statistic}_{measure}", SIMILARITY, measure, similarity_heatmaps,
+                *args, statistic, draw="draw_over_datasets", describe="describe_over_datasets",
+            )  # fmt: skip
+        yield _entry(
+            f"similarity_panels_{measure}", SIMILARITY, measure, similarity_heatmaps, *args,
+            draw="draw_panels", describe="describe_panels",
+        )  # fmt: skip
+        if len(by_dataset) >= 2:
+            yield _entry(f"mean_spread_{measure}", SIMILARITY, measure, mean_spread, *args)
+    if len(inputs.similarities) >= 2:
+        yield _entry(
+            "measures", SIMILARITY, None, measures_compared, inputs.similarities, inputs.models,
+            inputs.datasets, draw="draw_similarities", describe="describe_similarities",
+        )  # fmt: skip
+
+
+def _embedding_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
+    """Maps of the models under the study's first measure."""
+    for measure, by_dataset in list(inputs.similarities.items())[:1]:
+        if min(len(matrix.models) for matrix in by_dataset.values()) < 4:
+            return
+        args = (by_dataset, inputs.models, inputs.datasets, measure)
+        for category in _categories(inputs):
+            yield _entry(f"mds_{category}", SIMILARITY, measure, embeddings, *args, category, "mds")
+        yield _entry("tsne_objective", SIMILARITY, measure, embeddings, *args, "objective", "tsne")
+
+
+def _categories(inputs: FigureInputs) -> list[str]:
+    return [category for category in CATEGORIES if category in inputs.models.columns]
+
+
+def _scatter_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
+    for measure, by_dataset in inputs.similarities.items():
+        if len(by_dataset) >= 2:
+            yield _entry(
+                f"scatter_{measure}", CONSISTENCY, measure, dataset_scatter,
+                by_dataset, inputs.models, inputs.datasets, measure,
+            )  # fmt: skip
+
+
+def _group_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
+    measures = _measures(inputs)
+    present = [c for c in _categories(inputs) if c in set(inputs.consistency["category"])]
+    intervals = None if inputs.intervals.empty else inputs.intervals
+    for suffix, some in _chunks(measures):
+        for category in present:
+            yield _entry(
+                f"boxes_{category}{suffix}", GROUPS, None, category_boxes,
+                inputs.consistency, inputs.models, category, some, "pearson", intervals,
+            )  # fmt: skip
+    if present:
+        yield _entry("pair_counts", GROUPS, None, pair_counts, inputs.models, present)
+    have = set(inputs.anchors["measure"])
+    for suffix, some in _chunks([measure for measure in inputs.similarities if measure in have]):
+        yield _entry(f"anchors{suffix}", GROUPS, None, anchors, inputs.anchors, inputs.models, some)
+
+
+def _chunks(measures: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield at most three measures at a time, with a suffix for the file's name."""
+    for start in range(0, len(measures), PANELS_PER_ROW):
+        many = len(measures) > PANELS_PER_ROW
+        suffix = f"_{start // PANELS_PER_ROW + 1}" if many else ""
+        yield suffix, measures[start : start + PANELS_PER_ROW]
+
+
+def _dataset_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
+    measures = _measures(inputs)
+    for measure in measures:
+        args = (inputs.consistency, inputs.datasets, measure, "pearson")
+        yield _entry(f"consistency_{measure}", DATASETS, measure, consistency_matrix, *args)
+        rows = category_boxes.group_rows(inputs.consistency, "objective", measure)
+        for which, row in zip(("highest", "lowest"), (rows[0], rows[-1]) if len(rows) > 1 else (),
+                              strict=False):  # fmt: skip
+            name = f"consistency_{which}_{measure}"
+            yield _entry(name, DATASETS, measure, consistency_matrix, *args, row.group)
+    if len(measures) >= 2:
+        yield _entry(
+            "local_global", DATASETS, None, measures_compared, inputs.consistency, measures,
+            draw="draw_consistency", describe="describe_consistency",
+        )  # fmt: skip
 
 
 def _performance_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     if inputs.probes.empty:
         return
-    probe_args = (inputs.probes, inputs.models, inputs.datasets)
-    yield CatalogueEntry(
-        "accuracy",
-        PERFORMANCE,
-        None,
-        accuracy.describe(*probe_args),
-        partial(accuracy.draw, *probe_args),
+    yield _entry(
+        "accuracy", PERFORMANCE, None, accuracy, inputs.probes, inputs.models, inputs.datasets
     )
-    have = set(inputs.gap["measure"])
-    for measure in inputs.similarities:
-        if measure in have:
-            args = (inputs.gap, inputs.models, inputs.datasets, measure)
-            yield CatalogueEntry(
-                f"gap_{measure}",
-                PERFORMANCE,
-                measure,
-                gap_scatter.describe(*args),
-                partial(gap_scatter.draw, *args),
-            )
+    measures = [m for m in inputs.similarities if m in set(inputs.gap["measure"])]
+    for measure in measures:
+        yield _entry(
+            f"gap_{measure}", PERFORMANCE, measure, gap_scatter,
+            inputs.gap, inputs.models, inputs.datasets, measure,
+        )  # fmt: skip
+    if measures:
+        yield _entry(
+            "gap_correlations", PERFORMANCE, None, gap_correlations,
+            inputs.gap, inputs.datasets, measures,
+        )  # fmt: skip
 
 
 def _precision_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     if inputs.similarities:
-        args = (inputs.similarities, inputs.datasets)
-        yield CatalogueEntry(
-            "reliability",
-            PRECISION,
-            None,
-            reliability.describe(*args),
-            partial(reliability.draw, *args),
+        yield _entry(
+            "reliability", PRECISION, None, reliability, inputs.similarities, inputs.datasets
         )
 
 

@@ -50,14 +50,15 @@ def draw(
     category: str,
     measures: Sequence[str],
     method: str = "pearson",
+    intervals: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw boxes for the group pairs (rows), a panel per measure (at most three read well).
 
     Rows are sorted by the median r of the first measure; a dotted line is the ungrouped median,
-    the band its quartiles.
+    the band its quartiles. Where there is an interval of a median, it is a line below the box.
     """
     rows = group_rows(consistency, category, measures[0], method)
-    title = describe(consistency, models, category, measures, method).title
+    title = describe(consistency, models, category, measures, method, intervals).title
     height = max(0.24 * len(rows) + 1.25, 1.9)
     figure = style.new_figure(style.FULL_WIDTH, height, style.wrap_title(title, style.FULL_WIDTH))
     axes = figure.subplots(1, len(measures), squeeze=False, sharex=True, sharey=True)[0]
@@ -70,6 +71,8 @@ def draw(
     colours = style.category_colours(category, models[category].astype(str))
     for axis, measure in zip(axes, measures, strict=True):
         _panel(axis, consistency, rows, measure, method, colours)
+        if intervals is not None:
+            _interval_bars(axis, intervals, rows, measure, method)
         axis.set_title(measure_label(measure), fontsize=7.5)
     layout.limits_of_r(axes)
     _row_labels(axes[0], rows, colours)
@@ -95,11 +98,23 @@ def _panel(
         r = _finite(select(consistency, measure, method, row.group))
         if len(r):
             mixed = row.group[1] != row.group[2]
-            _box(axis, r, y, style.MUTED if mixed else colours[row.group[1]], random)
-    axis.set_ylim(len(rows) - 0.4, -0.6)
+            box(axis, r, y, "#8f959c" if mixed else colours[row.group[1]], random)
+    axis.set_ylim(max(len(rows), 3) - 0.4, -0.6)
     axis.grid(axis="x")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)
+
+
+def _interval_bars(
+    axis: Axes, intervals: pd.DataFrame, rows: list[GroupRow], measure: str, method: str
+) -> None:
+    """Draw the interval of each median as a thick line below its box."""
+    for y, row in enumerate(rows):
+        found = select(intervals, measure, method, row.group)
+        if len(found) and np.isfinite(float(found.iloc[0]["low"])):
+            limits = (float(found.iloc[0]["low"]), float(found.iloc[0]["high"]))
+            axis.plot(limits, (y + 0.42, y + 0.42), color=style.INK, linewidth=2.0,
+                      solid_capstyle="butt")  # fmt: skip
 
 
 def _finite(rows: pd.DataFrame) -> np.ndarray:
@@ -107,7 +122,7 @@ def _finite(rows: pd.DataFrame) -> np.ndarray:
     return r[np.isfinite(r)]
 
 
-def _box(axis: Axes, r: np.ndarray, y: int, colour: str, random: np.random.Generator) -> None:
+def box(axis: Axes, r: np.ndarray, y: int, colour: str, random: np.random.Generator) -> None:
     """Draw a box (from 5 values on) and, up to 60 values, the values themselves."""
     if len(r) >= 5:
         axis.boxplot(
@@ -148,6 +163,7 @@ def describe(
     category: str,
     measures: Sequence[str],
     method: str = "pearson",
+    intervals: pd.DataFrame | None = None,
 ) -> Description:
     """Say which pair of groups is the most and which the least consistent, per measure."""
     what = CATEGORY_LABELS.get(category, category)
@@ -180,4 +196,7 @@ def describe(
         f"Highest and lowest medians, and the ungrouped one: {'; '.join(parts)}. Data set pairs "
         f"share data sets, model pairs share models: the spread of a box is no standard error."
     )
+    if intervals is not None and intervals["low"].notna().any():
+        level = 100 * float(intervals["level"].iloc[0])
+        caption += f" Thick line below a box: {level:g} % interval of its median."
     return Description(title, caption, f"Box plots. {caption}")

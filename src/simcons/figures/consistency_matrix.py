@@ -73,16 +73,17 @@ def draw(
     title = describe(consistency, datasets, measure, method, group).title
     n = max(len(order), 1)
     cell = min(4.9 / n, 0.45)
-    figure = style.new_figure(
-        style.FULL_WIDTH, n * cell + 2.1, style.wrap_title(title, style.FULL_WIDTH)
-    )
+    width = min(style.FULL_WIDTH, 3.4 + 1.15 * n * cell)
+    figure = style.new_figure(width, n * cell + 2.1, style.wrap_title(title, width))
     axis = figure.subplots()
     if not len(order):
         layout.say_absent(axis, "No consistency for these models.")
         return figure
     finite = values[np.isfinite(values)]
     low = min(0.0, float(np.floor(finite.min() * 10) / 10)) if len(finite) else 0.0
-    image = layout.matrix_image(axis, values, cmap=style.SEQUENTIAL, vmin=low, vmax=1.0)
+    image = layout.matrix_image(
+        axis, values, cmap=style.SEQUENTIAL, vmin=low, vmax=1.0, aspect="auto"
+    )
     texts = [[_cell_text(v) for v in row] for row in values]
     layout.annotate_cells(axis, values, texts, image, min(7.0, 72 * cell / 2.6))
     _domains(figure, axis, order, datasets)
@@ -92,7 +93,7 @@ def draw(
     axis.set_xticks(np.arange(n) + 0.5, labels, fontsize=size, rotation=45, ha="right",
                     rotation_mode="anchor")  # fmt: skip
     axis.tick_params(length=0, pad=2)
-    layout.colour_bar(axis, image, f"{method.capitalize()} r")
+    figure.colorbar(image, ax=axis, label=f"{method.capitalize()} r", aspect=30, pad=0.02)
     return figure
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from simcons.figures import layout, style
 from simcons.figures.inputs import (
@@ -77,11 +78,11 @@ def draw(
     """Draw a panel for each data set pair (`typical_pairs` by default), r in the legend below."""
     chosen = typical_pairs(by_dataset, datasets) if pairs is None else list(pairs)
     title = describe(by_dataset, models, datasets, measure, chosen, category).title
-    n_entries = 2 + models[category].nunique()
+    n_entries = 1 + models[category].nunique()
     n_panels = max(len(chosen), 1)
     width = min(style.FULL_WIDTH, 2.6 * n_panels + 0.4)
     figure = style.new_figure(
-        width, width / n_panels + 0.145 * n_entries + 0.15, style.wrap_title(title, width)
+        width, width / n_panels + 0.135 * n_entries + 0.35, style.wrap_title(title, width)
     )
     axes = layout.panel_grid(figure, n_panels, n_panels)
     if not chosen:
@@ -102,22 +103,20 @@ def _panel(
     x, y = (pair_values(by_dataset[dataset]) for dataset in pair)
     colours = style.category_colours(category, models[category].astype(str))
     markers = style.category_markers(models[category].astype(str))
-    size = float(np.clip(2400 / max(len(x), 1), 3, 16))
     groups = within_groups(by_dataset[pair[0]].models, models, category)
-    mixed = ~np.any(list(groups.values()), axis=0)
-    raster = len(x) > 800
-    axis.scatter(x[mixed], y[mixed], s=size, color=style.NEUTRAL, linewidths=0, rasterized=raster)
-    for name, inside in groups.items():
-        axis.scatter(x[inside], y[inside], s=size * 1.5, color=colours[name], marker=markers[name],
-                     linewidths=0, alpha=0.85, rasterized=raster)  # fmt: skip
+    layout.grouped_points(axis, x, y, groups, colours, markers)
     _same_limits(axis, x, y)
     axis.set_xlabel(style.clipped(names[pair[0]], 26))
     axis.set_ylabel(style.clipped(names[pair[1]], 26))
     r = correlations(by_dataset, models, pair, category)
     handles = [_entry("all pairs", *r["all pairs"], style.NEUTRAL, "o")]
-    handles += [_entry(name, *r[name], colours[name], markers[name]) for name in groups]
-    axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.12, -0.2), fontsize=6.5,
-                labelspacing=0.25, borderaxespad=0)  # fmt: skip
+    present = [name for name in groups if r[name][1]]
+    handles += [_entry(name, *r[name], colours[name], markers[name]) for name in present]
+    # Below the axis label by a length in inches, which does not change with the panel's size.
+    below = axis.transAxes + ScaledTranslation(-0.2, -0.4, axis.figure.dpi_scale_trans)
+    axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0), fontsize=6.5,
+                bbox_transform=below, labelspacing=0.25, borderaxespad=0)  # fmt: skip
+    axis.set_anchor("N")
 
 
 def _entry(name: str, r: float, n: int, colour: str, marker: str) -> Line2D:

@@ -27,6 +27,8 @@ CONSISTENCY_COLUMNS = (
 )
 GAP_COLUMNS = ("measure", "dataset", "model_1", "model_2", "similarity", "gap")
 PROBE_COLUMNS = ("dataset", "model", "seed", "top1")
+INTERVAL_COLUMNS = ("measure", "method", "category", "group_1", "group_2", "low", "high", "level")
+ANCHOR_COLUMNS = ("measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs")
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 CATEGORY_LABELS = {
     "objective": "training objective",
@@ -88,6 +90,12 @@ class FigureInputs:
         Tidy, columns `GAP_COLUMNS`; may be empty (no probes).
     probes
         Tidy, columns `PROBE_COLUMNS` at least; may be empty.
+    intervals
+        Intervals of the median r over data set pairs, columns `INTERVAL_COLUMNS` (see
+        `median_intervals`); empty where none were computed. A column ``reason`` may say why a
+        limit is NaN.
+    anchors
+        r of a single model's similarities to all others, columns `ANCHOR_COLUMNS`; may be empty.
     """
 
     similarities: Mapping[str, Mapping[str, Similarities]]
@@ -96,6 +104,8 @@ class FigureInputs:
     consistency: pd.DataFrame = field(default_factory=lambda: empty(CONSISTENCY_COLUMNS))
     gap: pd.DataFrame = field(default_factory=lambda: empty(GAP_COLUMNS))
     probes: pd.DataFrame = field(default_factory=lambda: empty(PROBE_COLUMNS))
+    intervals: pd.DataFrame = field(default_factory=lambda: empty(INTERVAL_COLUMNS))
+    anchors: pd.DataFrame = field(default_factory=lambda: empty(ANCHOR_COLUMNS))
 
 
 def check(inputs: FigureInputs) -> None:
@@ -112,6 +122,8 @@ def check(inputs: FigureInputs) -> None:
         ("consistency", inputs.consistency, CONSISTENCY_COLUMNS),
         ("gap", inputs.gap, GAP_COLUMNS),
         ("probes", inputs.probes, PROBE_COLUMNS),
+        ("intervals", inputs.intervals, INTERVAL_COLUMNS),
+        ("anchors", inputs.anchors, ANCHOR_COLUMNS),
     ):
         for column in columns:
             if column not in table.columns:
@@ -123,9 +135,41 @@ def check(inputs: FigureInputs) -> None:
         ("consistency", inputs.consistency, ("dataset_1", "dataset_2")),
         ("gap", inputs.gap, ("dataset",)),
         ("probes", inputs.probes, ("dataset",)),
+        ("anchors", inputs.anchors, ("dataset_1", "dataset_2")),
     ):
         for column in columns:
             _known(f"table '{name}'", "data set", table[column], inputs.datasets.index)
+
+
+def median_intervals(
+    table: pd.DataFrame, level: float, *, scheme: str = "both", overlapping: bool = True
+) -> pd.DataFrame:
+    """Return the intervals that figures and report show, from the consistency analysis' table.
+
+    Parameters
+    ----------
+    table
+        What `simcons.consistency.consistency_intervals` returns.
+    level
+        The confidence that it was made with.
+    scheme
+        What is resampled: ``models``, ``datasets`` or ``both``.
+    overlapping
+        Whether data set pairs that share images are in.
+
+    Returns
+    -------
+    DataFrame
+        `INTERVAL_COLUMNS` and ``reason``: BCa limits of the median over data set pairs; NaN where
+        there are none, with the reason.
+    """
+    rows = table[
+        (table["statistic"] == "median")
+        & (table["scheme"] == scheme)
+        & (table["overlapping"].astype(bool) == overlapping)
+    ]
+    rows = rows.assign(low=rows["bca_low"], high=rows["bca_high"], level=level)
+    return rows[[*INTERVAL_COLUMNS, "reason"]].reset_index(drop=True)
 
 
 def _check_measure(

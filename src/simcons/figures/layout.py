@@ -7,6 +7,7 @@ from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -97,16 +98,22 @@ def annotate_cells(
             )
 
 
-def colour_bar(axis: Axes, image: mpl.image.AxesImage, label: str) -> None:
-    """Put a colour bar right of an image, exactly as tall as the image."""
-    axis.figure.colorbar(image, cax=axis.inset_axes((1.03, 0.0, 0.035, 1.0)), label=label)
-
-
 def category_legend(
-    figure: Figure, colours: Mapping[str, str], title: str, *, n_columns: int = 6
+    figure: Figure,
+    colours: Mapping[str, str],
+    title: str,
+    *,
+    n_columns: int = 6,
+    markers: Mapping[str, str] | None = None,
 ) -> None:
-    """Put a legend of colour patches below the figure."""
-    handles = [Patch(color=colour, label=style.short(name)) for name, colour in colours.items()]
+    """Put a legend below the figure: colour patches, or the markers where they carry meaning."""
+    handles: list[Artist] = []
+    for name, colour in colours.items():
+        label = style.short(name)
+        if markers is None:
+            handles.append(Patch(color=colour, label=label))
+        else:
+            handles.append(marker_handle(label, colour, markers[name]))
     figure.legend(
         handles=handles,
         title=title,
@@ -118,6 +125,40 @@ def category_legend(
         handleheight=1.0,
         columnspacing=1.2,
     )
+
+
+def grouped_points(
+    axis: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: Mapping[str, np.ndarray],
+    colours: Mapping[str, str],
+    markers: Mapping[str, str],
+) -> None:
+    """Draw a point per pair of models: grey, or coloured where both are of one group.
+
+    Parameters
+    ----------
+    x, y
+        Coordinates, (n_pairs,).
+    groups
+        For each group which pairs lie within it, (n_pairs,) bool.
+    """
+    size = float(np.clip(2400 / max(len(x), 1), 3, 16))
+    raster = len(x) > 800  # thousands of markers would make the PDF heavy
+    mixed = ~np.any(list(groups.values()), axis=0)
+    axis.scatter(x[mixed], y[mixed], s=size, color=style.NEUTRAL, linewidths=0, rasterized=raster)
+    for name, inside in groups.items():
+        axis.scatter(
+            x[inside],
+            y[inside],
+            s=size * 1.5,
+            color=colours[name],
+            marker=markers[name],
+            linewidths=0,
+            alpha=0.85,
+            rasterized=raster,
+        )
 
 
 def limits_of_r(axes: Sequence[Axes]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from simcons.figures import layout, style
 from simcons.figures.inputs import (
@@ -90,6 +91,7 @@ def _finish(axis: Axes, values: pd.Series, label: str, absent: str) -> None:
         axis.text(0.5, 0.5, absent, transform=axis.transAxes, ha="center", color=style.MUTED)
         axis.set_xticks([])
         return
+    axis.xaxis.set_major_locator(MaxNLocator(5))
     if label.startswith("standard"):
         axis.set_xlim(left=0)
     else:

@@ -121,7 +121,7 @@ def _row_categories(
     """Return each row's category value, and the colours of the values that occur."""
     everything = style.category_colours(category, models[category].astype(str))
     labels = [str(models.at[ids[row], category]) for row in rows]
-    return labels, {name: everything[name] for name in sorted(set(labels))}
+    return labels, {name: everything[name] for name in style.ordered(labels)}
 
 
 @style.styled
@@ -143,16 +143,16 @@ def draw_over_datasets(
     if statistic == "sd":
         np.fill_diagonal(values, np.nan)
     m = len(rows)
-    row_height = min(4.6 / m, 0.32)
+    row_height = min(4.6 / m, 0.4)
+    width = min(style.FULL_WIDTH, 3.2 + 1.3 * m * row_height)
     title = style.wrap_title(
-        describe_over_datasets(by_dataset, models, datasets, measure, statistic).title,
-        style.FULL_WIDTH,
+        describe_over_datasets(by_dataset, models, datasets, measure, statistic).title, width
     )
-    figure = style.new_figure(style.FULL_WIDTH, max(m * row_height + 1.1, 2.4), title)
+    figure = style.new_figure(width, max(m * row_height + 1.1, 2.4), title)
     axis = figure.subplots()
     low, high = _limits(values) if statistic == "mean" else (0.0, _top(values))
     cmap = style.SEQUENTIAL if statistic == "mean" else style.SPREAD
-    image = layout.matrix_image(axis, values, cmap=cmap, vmin=low, vmax=high)
+    image = layout.matrix_image(axis, values, cmap=cmap, vmin=low, vmax=high, aspect="auto")
     layout.category_strip(axis, labels, colours, width=max(0.025 * m, 0.25), gap=0.01 * m)
     axis.set_xlim(-max(0.025 * m, 0.25) - 0.01 * m, m)
     size = min(7.0, 0.9 * 72 * row_height)
@@ -164,7 +164,7 @@ def draw_over_datasets(
         texts = [[number(value) if np.isfinite(value) else "" for value in row] for row in values]
         layout.annotate_cells(axis, values, texts, image, min(6.5, 62 * row_height / 3))
     what = "mean" if statistic == "mean" else "standard deviation"
-    layout.colour_bar(axis, image, f"{measure_label(measure)}, {what}")
+    figure.colorbar(image, ax=axis, label=f"{measure_label(measure)}, {what}", aspect=30, pad=0.02)
     layout.category_legend(figure, colours, CATEGORY_LABELS.get(category, category))
     return figure
 

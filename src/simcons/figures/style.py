@@ -29,7 +29,7 @@ PNG_DPI = 160
 INK = "#222222"
 MUTED = "#6b6b6b"
 ABSENT = "#e3e3e3"  # cells without a value
-NEUTRAL = "#b8bcc2"  # pairs of two different categories
+NEUTRAL = "#bfc3c8"  # pairs of two different categories
 GRID = "#e6e6e6"
 
 SEQUENTIAL = "viridis"
@@ -86,9 +86,10 @@ KNOWN_COLOURS: dict[str, str] = {
     "Supervised": "#0072B2",
     "Self-Supervised": "#D55E00",
     "Image-Text": "#009E73",
-    "Untrained": "#7F7F7F",
+    "Untrained": "#5A5A5A",
     "Pixels": "#222222",
     "None": "#222222",
+    "none": "#222222",
     "SimCLR": "#E69F00",
     "VICReg": "#CC79A7",
     "Denoising": "#56B4E9",
@@ -153,14 +154,21 @@ def category_colours(category: str, values: Iterable[object]) -> dict[str, str]:
     Returns
     -------
     dict
-        Value (as text) to colour, in the order of first appearance of the sorted values.
+        Value (as text) to colour, in the order of `ordered`.
     """
-    names = sorted({str(value) for value in values})
+    names = ordered(values)
     chosen = {name: KNOWN_COLOURS[name] for name in names if name in KNOWN_COLOURS}
     for name in names:
         if name not in chosen:
             chosen[name] = _free_colour(f"{category}={name}", set(chosen.values()))
     return {name: chosen[name] for name in names}
+
+
+def ordered(values: Iterable[object]) -> list[str]:
+    """Return the different values as text: the well-known ones in their order, then by name."""
+    known = list(KNOWN_COLOURS)
+    names = {str(value) for value in values}
+    return sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))
 
 
 def _free_colour(name: str, taken: set[str]) -> str:

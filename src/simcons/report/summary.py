@@ -28,7 +28,6 @@ from simcons.figures.inputs import (
 from simcons.figures.reliability import precision_table
 
 LOW_RELIABILITY = 0.8
-INTERVAL_COLUMNS = ("measure", "method", "category", "group_1", "group_2", "low", "high", "level")
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,8 @@ def measures_of(inputs: FigureInputs, method: str = "pearson") -> list[str]:
     return [measure for measure in inputs.similarities if measure in have]
 
 
-def interval_text(
-    intervals: pd.DataFrame | None, measure: str, method: str, group: Group
-) -> str | None:
+def interval_text(intervals: pd.DataFrame, measure: str, method: str, group: Group) -> str | None:
     """Return "95 % interval 0.61 to 0.80" for the median r of a group, or None if not given."""
-    if intervals is None or intervals.empty:
-        return None
     rows = select(intervals, measure, method, group)
     if rows.empty or not np.isfinite(float(rows.iloc[0]["low"])):
         return None
@@ -108,9 +103,7 @@ def interval_text(
     return f"{100 * row['level']:g} % interval {number(row['low'])} to {number(row['high'])}"
 
 
-def headlines(
-    inputs: FigureInputs, intervals: pd.DataFrame | None = None, method: str = "pearson"
-) -> list[Headline]:
+def headlines(inputs: FigureInputs, method: str = "pearson") -> list[Headline]:
     """Return, per measure, the median over data set pairs of r over all pairs of models."""
     found = []
     for measure in measures_of(inputs, method):
@@ -118,7 +111,7 @@ def headlines(
         if not len(r):
             continue
         q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75])
-        interval = interval_text(intervals, measure, method, EVERYTHING)
+        interval = interval_text(inputs.intervals, measure, method, EVERYTHING)
         spread = f"{interval}; " if interval else ""
         spread += f"quartiles {number(q1)} to {number(q3)} over {count(len(r), 'data set pair')}"
         found.append(Headline(measure_label(measure), number(median), spread))
@@ -171,28 +164,39 @@ def _groups(inputs: FigureInputs) -> list[Group]:
     return sorted(groups, key=lambda group: (order.index(group[0]), group[1:]))
 
 
-def group_table(
-    inputs: FigureInputs, intervals: pd.DataFrame | None = None, method: str = "pearson"
-) -> Table:
+def group_table(inputs: FigureInputs, method: str = "pearson") -> Table:
     """Return r over data set pairs for every measure and pair of groups, a row each."""
     columns = ["Measure", "By", "Models", "Pairs of models", "Data set pairs", "Median r",
                "First quartile", "Third quartile"]  # fmt: skip
-    with_interval = intervals is not None and not intervals.empty
+    with_interval = not inputs.intervals.empty
+    table = inputs.consistency[inputs.consistency["method"] == method]
+    keys = ["measure", "category", "group_1", "group_2"]
+    parts = {tuple(map(str, key)): part for key, part in table.groupby(keys, sort=False)}
     rows = []
     for measure in measures_of(inputs, method):
         for group in _groups(inputs):
-            row = _group_row(inputs, measure, method, group)
+            row = _group_row(measure, group, parts.get((measure, *group), table.iloc[:0]))
             if with_interval:
-                row.append(Cell(interval_text(intervals, measure, method, group) or "not given"))
+                row.append(_interval_cell(inputs.intervals, measure, method, group))
             rows.append(row)
     return Table("groups", "Consistency of every pair of groups",
                  [*columns, "Interval of the median"] if with_interval else columns, rows,
                  "Median and quartiles of r over data set pairs.")  # fmt: skip
 
 
-def _group_row(inputs: FigureInputs, measure: str, method: str, group: Group) -> list[Cell]:
-    rows = select(inputs.consistency, measure, method, group)
-    r = _r(inputs, measure, method, group)
+def _interval_cell(intervals: pd.DataFrame, measure: str, method: str, group: Group) -> Cell:
+    """Return the interval, or why there is none."""
+    text = interval_text(intervals, measure, method, group)
+    if text is not None:
+        return Cell(text)
+    rows = select(intervals, measure, method, group)
+    reason = rows.iloc[0].get("reason") if len(rows) else None
+    return Cell(f"none: {reason}" if isinstance(reason, str) and reason else "not given")
+
+
+def _group_row(measure: str, group: Group, rows: pd.DataFrame) -> list[Cell]:
+    r = rows["r"].to_numpy(float)
+    r = r[np.isfinite(r)]
     n_pairs = int(rows["n_pairs"].max()) if len(rows) else 0
     q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75]) if len(r) else [float("nan")] * 3
     by = "–" if group[0] == "all" else CATEGORY_LABELS.get(group[0], group[0])
@@ -287,7 +291,7 @@ def gap_table(inputs: FigureInputs) -> Table | None:
     return Table("gap", "r of similarity and gap in accuracy", columns, rows)
 
 
-def warnings(inputs: FigureInputs, intervals: pd.DataFrame | None = None) -> list[str]:
+def warnings(inputs: FigureInputs) -> list[str]:
     """Return what a reader must know before believing the numbers."""
     found = []
     names = dataset_names(inputs.datasets)
@@ -311,7 +315,19 @@ def warnings(inputs: FigureInputs, intervals: pd.DataFrame | None = None) -> lis
             f"{count(undefined, 'correlation')} could not be computed (no spread, or fewer than 3 "
             f"pairs of models) and {'is' if undefined == 1 else 'are'} left out of the medians."
         )
-    if intervals is None or intervals.empty:
-        found.append("No intervals are given. Pairs of models share models and pairs of data sets "
-                     "share data sets, so the quartiles shown are no standard error.")  # fmt: skip
+    found += _interval_warnings(inputs)
     return found
+
+
+def _interval_warnings(inputs: FigureInputs) -> list[str]:
+    """Say that there are no intervals, or why some are missing."""
+    if inputs.intervals["low"].notna().any():
+        return []
+    text = "No intervals are given"
+    if "reason" in inputs.intervals.columns:
+        reasons = sorted({r for r in inputs.intervals["reason"] if isinstance(r, str) and r})
+        text += f" ({'; '.join(reasons)})" if reasons else ""
+    return [
+        f"{text}. Pairs of models share models and pairs of data sets share data sets, so the "
+        "quartiles shown are no standard error."
+    ]
