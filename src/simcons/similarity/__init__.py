@@ -6,9 +6,10 @@ Importing this subpackage is light (NumPy only); the engine, which needs torch, 
 
 from __future__ import annotations
 
+import simcons.similarity.pairwise  # noqa: F401  (adds its measures to the registry)
 from simcons.similarity.compute import compute_similarity
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
-from simcons.similarity.measures import MEASURES, Measure, lookup
+from simcons.similarity.measures import MEASURES, Measure, lookup, register_measure
 from simcons.similarity.replicates import split_half_reliability
 from simcons.similarity.tables import read_replicates, read_similarity, write_similarity
 
@@ -21,6 +22,7 @@ __all__ = [
     "lookup",
     "read_replicates",
     "read_similarity",
+    "register_measure",
     "split_half_reliability",
     "write_similarity",
 ]
