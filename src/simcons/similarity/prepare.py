@@ -18,6 +18,7 @@ from simcons.errors import UserError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 CHUNK_ROWS = 1024
+LAZY = ("shape", "dtype", "ndim", "__getitem__")  # arrays that are read by rows when needed
 CONSTANT = 1e-12  # a spread below this share of the mean's norm is float64 rounding
 
 
@@ -114,7 +115,7 @@ def check_features(features: Mapping[str, Any]) -> dict[str, Array]:
 def _as_array(name: str, value: Any) -> Array:
     if hasattr(value, "detach"):  # a torch tensor, without importing torch
         value = value.detach().cpu().numpy()
-    array = np.asanyarray(value)
+    array = value if all(hasattr(value, a) for a in LAZY) else np.asanyarray(value)
     if array.ndim != 2 or array.dtype.kind not in "fiub" or array.shape[1] == 0:
         raise UserError(
             f"features of model '{name}' have shape {array.shape} and type {array.dtype}; "
