@@ -85,10 +85,10 @@ def test_the_bound_of_binned_ranks_holds_for_any_bins(seed, bins, shape):
 
 def test_bins_are_finer_where_the_distribution_is_skewed():
     rng = np.random.default_rng(0)
-    plain = choose_histogram(rng.normal(size=40000))
-    skewed = choose_histogram(np.exp(2.5 * rng.normal(size=40000)))
+    plain = choose_histogram(rng.normal(size=40000), 10**7)
+    skewed = choose_histogram(np.exp(2.5 * rng.normal(size=40000)), 10**7)
     assert MIN_BINS <= len(plain.counts) < len(skewed.counts) <= MAX_BINS
-    assert len(choose_histogram(np.ones(10)).counts) >= MIN_BINS
+    assert len(choose_histogram(np.ones(10), 45).counts) >= MIN_BINS
 
 
 def test_bins_that_cannot_be_fine_enough_are_reported(binned, monkeypatch):

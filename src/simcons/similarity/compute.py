@@ -243,10 +243,12 @@ def _histograms(
     from simcons.similarity.ranks import choose_histogram
     from simcons.similarity.tiles import sample_tile
 
-    out = []
+    out, n = [], len(prepared[0].square)
     for model, maker in zip(prepared, makers, strict=True):
         tile = sample_tile(kernel, model).numpy()
-        out.append(choose_histogram(tile[np.triu_indices(len(tile), 1)] - maker.shift))
+        out.append(
+            choose_histogram(tile[np.triu_indices(len(tile), 1)] - maker.shift, n * (n - 1) // 2)
+        )
     return out
 
 

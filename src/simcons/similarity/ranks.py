@@ -133,20 +133,37 @@ class Histogram:
         return (middle - (c.sum() + 1) / 2) / c.sum()
 
 
-def choose_histogram(sample: Array) -> Histogram:
+def choose_histogram(sample: Array, pairs: int) -> Histogram:
     """Return an empty histogram that is fine enough for values distributed like the sample.
 
     Parameters
     ----------
     sample
         (s,) distances as the tiles hold them.
+    pairs
+        Number of distances there will be; of few, chance puts several into a bin.
     """
     low, high = np.quantile(sample, [TAIL, 1 - TAIL])
     width = float(max(high - low, 1e-30))
     share = np.histogram(sample, COARSE_BINS, (low, low + width))[0] / len(sample)
-    wanted = COARSE_BINS * np.sqrt((share**3).sum() / LOST_VARIANCE)
-    bins = int(np.clip(2 ** np.ceil(np.log2(wanted)), MIN_BINS, MAX_BINS))
+    bins = MIN_BINS
+    while bins < MAX_BINS and _expected_loss(share, bins, pairs) > LOST_VARIANCE:
+        bins *= 2
     return Histogram(float(low), bins / width, np.zeros(bins, dtype=np.int64))
+
+
+def _expected_loss(share: Array, bins: int, pairs: int) -> float:
+    """Return the expected lost variance: sum of E[c^3 - c] = (Np)^3 + 3 (Np)^2 over bins, / N^3.
+
+    Parameters
+    ----------
+    share
+        (C,) shares of the distances in coarse bins, each divided into ``bins`` / C fine ones.
+    bins, pairs
+        Number of fine bins and of distances N.
+    """
+    fine = len(share) / bins
+    return float((share**3).sum() * fine**2 + 3 * (share**2).sum() * fine / pairs)
 
 
 class RankMaker:
