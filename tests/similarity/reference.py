@@ -15,6 +15,10 @@ def normalize_rows(x):
 
 
 def gram(name, x):
+    match = re.match(r"cka_rbf_median_([0-9.]+)", name)
+    if match:
+        sigma = float(match[1]) * np.median(pdist(x))
+        return np.exp(-squareform(pdist(x, "sqeuclidean")) / (2 * sigma**2))
     match = re.match(r"cka_rbf_([0-9.e-]+)", name)
     if match:
         return np.exp(-squareform(pdist(x, "sqeuclidean")) / (2 * float(match[1]) ** 2))

@@ -6,9 +6,12 @@ Importing this subpackage is light (NumPy only); the engine, which needs torch, 
 
 from __future__ import annotations
 
+import simcons.similarity.pairwise  # noqa: F401  (adds its measures to the registry)
 from simcons.similarity.compute import compute_similarity
+from simcons.similarity.folder import read_features
+from simcons.similarity.levels import chance_level, layer_map, seed_level
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
-from simcons.similarity.measures import MEASURES, Measure, lookup
+from simcons.similarity.measures import MEASURES, Measure, lookup, register_measure
 from simcons.similarity.replicates import split_half_reliability
 from simcons.similarity.tables import read_replicates, read_similarity, write_similarity
 
@@ -17,10 +20,15 @@ __all__ = [
     "Measure",
     "SimilarityMatrix",
     "SimilarityResult",
+    "chance_level",
     "compute_similarity",
+    "layer_map",
     "lookup",
+    "read_features",
     "read_replicates",
     "read_similarity",
+    "register_measure",
+    "seed_level",
     "split_half_reliability",
     "write_similarity",
 ]

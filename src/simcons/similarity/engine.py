@@ -7,16 +7,18 @@ model's row sums per block, are all that HSIC and the correlation of distance ma
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from simcons.progress import progress
 from simcons.similarity.blocks import Blocks
-from simcons.similarity.prepare import Array, Prepared
-from simcons.similarity.tiles import Kernel, TileMaker
+from simcons.similarity.prepare import Array, Prepared, Spilled
+from simcons.similarity.tiles import Kernel
 
 ZERO_ENTRY = 1e-6  # the share of a tile's entry that float32 cannot tell from zero
 
@@ -32,12 +34,15 @@ class Request:
     rows
         Row sums per block (HSIC).
     values
-        The distances themselves, for ranks (Spearman).
+        The distances themselves, for exact ranks (Spearman).
+    bins
+        A histogram of the distances, for ranks that need no n^2 memory (Spearman).
     """
 
     products: bool
     rows: bool
-    values: bool
+    values: bool = False
+    bins: bool = False
 
 
 @dataclass
@@ -122,12 +127,34 @@ def _parts(start: int, stop: int, edge: int) -> list[slice]:
     return [slice(int(s), int(e)) for s, e in pairwise(cuts)]
 
 
+class MakesTiles(Protocol):
+    """What the engine needs of a kernel of one model; see `tiles.TileMaker`."""
+
+    @property
+    def diagonal(self) -> Array:
+        """(n,) float64 the kernel's diagonal."""
+
+    @property
+    def magnitude(self) -> float:
+        """The size of entries that rounding errors are relative to."""
+
+    def __call__(self, t: torch.Tensor, a: slice, b: slice, out: torch.Tensor) -> None:
+        """Write the tile of rows a, columns b, made from dot products t, into out."""
+
+
+class Bins(Protocol):
+    """What counts the values of a kernel's tiles; see `ranks.Histogram`."""
+
+    def add(self, tile: torch.Tensor) -> None:
+        """Count the values of a flattened tile."""
+
+
 @dataclass
 class _Stack:
     """Working memory of one kernel: the flattened tiles of all models."""
 
     request: Request
-    makers: list[TileMaker]
+    makers: Sequence[MakesTiles]
     tiles: torch.Tensor
     sums: Sums
     filled: int = 0
@@ -135,11 +162,12 @@ class _Stack:
 
 def accumulate(
     models: list[Prepared],
-    makers: dict[Kernel, list[TileMaker]],
-    requests: dict[Kernel, Request],
+    makers: Mapping[Kernel, Sequence[MakesTiles]],
+    requests: Mapping[Kernel, Request],
     blocks: Blocks,
     edge: int,
     device: torch.device,
+    bins: Mapping[Kernel, Sequence[Bins]] | None = None,
 ) -> dict[Kernel, Sums]:
     """Run the pass.
 
@@ -157,23 +185,55 @@ def accumulate(
         Largest side of a tile.
     device
         Where tiles are computed.
+    bins
+        Kernel -> a histogram per model, for kernels of which one is wanted.
     """
+    bins = bins or {}
     tiles = make_tiles(blocks, edge)
     largest = max(tile.area for tile in tiles)
-    xs = [torch.from_numpy(model.x).to(device) for model in models]
-    scratch = torch.empty(largest, device=device, dtype=xs[0].dtype)
+    xs = [_Rows(model, device) for model in models]
+    dtype = torch.float64 if models[0].x.dtype == np.dtype(np.float64) else torch.float32
+    scratch = torch.empty(largest, device=device, dtype=dtype)
     stacks = {k: _stack(requests[k], makers[k], blocks, scratch) for k in sorted(requests)}
     work = float(sum(tile.area for tile in tiles))
     with progress(f"similarity of {len(models)} models", work, "image pairs") as advance:
         for tile in tiles:
             _fill(tile, xs, stacks, scratch)
-            for stack in stacks.values():
+            for kernel, stack in stacks.items():
                 _reduce(tile, stack)
+                _count(tile, stack, bins.get(kernel, ()))
             advance(tile.area)
     return {kernel: stack.sums for kernel, stack in stacks.items()}
 
 
-def _stack(request: Request, makers: list[TileMaker], blocks: Blocks, like: torch.Tensor) -> _Stack:
+class _Rows:
+    """Rows of one model on the device; of a spilled model, the last rows on the left are kept."""
+
+    def __init__(self, model: Prepared, device: torch.device) -> None:
+        self.device = device
+        self.spilled = model.x if isinstance(model.x, Spilled) else None
+        self.whole = None if isinstance(model.x, Spilled) else torch.from_numpy(model.x).to(device)
+        self.kept: tuple[slice, torch.Tensor] | None = None
+
+    def right(self, rows: slice) -> torch.Tensor:
+        """Return (rows, d)."""
+        if self.whole is not None:
+            return self.whole[rows]
+        assert self.spilled is not None
+        return torch.from_numpy(self.spilled[rows]).to(self.device)
+
+    def left(self, rows: slice) -> torch.Tensor:
+        """Return (rows, d), read once for all tiles in a row of tiles."""
+        if self.whole is not None:
+            return self.whole[rows]
+        if self.kept is None or self.kept[0] != rows:
+            self.kept = (rows, self.right(rows))
+        return self.kept[1]
+
+
+def _stack(
+    request: Request, makers: Sequence[MakesTiles], blocks: Blocks, like: torch.Tensor
+) -> _Stack:
     dtype = np.float64 if like.dtype == torch.float64 else np.float32
     m, n, B = len(makers), blocks.n_images, blocks.n_blocks
     pairs = B * (B + 1) // 2
@@ -188,14 +248,12 @@ def _stack(request: Request, makers: list[TileMaker], blocks: Blocks, like: torc
     return _Stack(request, makers, like.new_empty((m, len(like))), sums)
 
 
-def _fill(
-    tile: Tile, xs: list[torch.Tensor], stacks: dict[Kernel, _Stack], scratch: torch.Tensor
-) -> None:
+def _fill(tile: Tile, xs: list[_Rows], stacks: dict[Kernel, _Stack], scratch: torch.Tensor) -> None:
     """Compute every model's dot products once and every kernel's tile from them."""
     shape = (tile.a.stop - tile.a.start, tile.b.stop - tile.b.start)
     for i, x in enumerate(xs):
         dot = scratch[: tile.area].view(shape)
-        torch.mm(x[tile.a], x[tile.b].T, out=dot)
+        torch.mm(x.left(tile.a), x.right(tile.b).T, out=dot)
         for stack in stacks.values():
             out = stack.tiles[i, : tile.area].view(shape)
             stack.makers[i](dot, tile.a, tile.b, out)
@@ -228,11 +286,24 @@ def gram_of_rows(flat: torch.Tensor, chunk: int = 1 << 16) -> Array:
     return total
 
 
+def _once(tile: Tile, flat: torch.Tensor) -> torch.Tensor:
+    """Return the values of a tile's pairs of different images, each once: (m, pairs)."""
+    if not tile.on_diagonal:
+        return flat
+    side = tile.a.stop - tile.a.start
+    upper = torch.triu_indices(side, side, offset=1, device=flat.device)
+    return flat[:, upper[0] * side + upper[1]]
+
+
+def _count(tile: Tile, stack: _Stack, bins: Sequence[Bins]) -> None:
+    """Add one tile of all models to their histograms."""
+    if bins:
+        for one, row in zip(bins, _once(tile, stack.tiles[:, : tile.area]), strict=True):
+            one.add(row)
+
+
 def _collect(tile: Tile, flat: torch.Tensor, values: torch.Tensor, start: int) -> int:
     """Append the values of a tile's pairs of different images, each once; return their number."""
-    if tile.on_diagonal:
-        side = tile.a.stop - tile.a.start
-        upper = torch.triu_indices(side, side, offset=1, device=flat.device)
-        flat = flat[:, upper[0] * side + upper[1]]
+    flat = _once(tile, flat)
     values[:, start : start + flat.shape[1]] = flat.cpu()
     return flat.shape[1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +32,22 @@ _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?"
 
 
 @dataclass(frozen=True)
+class PairFunctions:
+    """How a measure is computed that is no arithmetic on sums over images.
+
+    Parameters
+    ----------
+    summarize
+        (features (n, d) float64, options) -> what `compare` needs of one model.
+    compare
+        (summary of model_1, summary of model_2, options) -> the value; larger is more similar.
+    """
+
+    summarize: Callable[[Any, Mapping[str, Any]], Any]
+    compare: Callable[[Any, Any, Mapping[str, Any]], float]
+
+
+@dataclass(frozen=True)
 class Measure:
     """What is known about a measure.
 
@@ -40,7 +56,8 @@ class Measure:
     pattern
         Its name, with options in angle brackets, such as ``"cka_rbf_<sigma>"``.
     family
-        ``"cka"`` (ratios of HSIC) or ``"rsa"`` (correlations of distance matrices).
+        ``"cka"`` (ratios of HSIC), ``"rsa"`` (correlations of distance matrices) or ``"pair"``
+        (computed pair by pair from a summary of each model).
     symmetric
         Whether the value for (A, B) is the value for (B, A).
     invariances
@@ -53,6 +70,8 @@ class Measure:
         The source of the definition.
     options
         Name of each option in the pattern, with what it may be.
+    pair
+        For measures of family ``"pair"``: how two models are compared; else None.
     """
 
     pattern: str
@@ -62,6 +81,7 @@ class Measure:
     unbiased: bool
     reference: str
     options: Mapping[str, str] = field(default_factory=dict)
+    pair: PairFunctions | None = None
 
     def __post_init__(self) -> None:
         unknown = self.invariances - INVARIANCES.keys()
@@ -112,6 +132,7 @@ _DISTANCE_INVARIANCES = {
     "euclidean": frozenset({"permutation", "orthogonal", "isotropic_scaling", "translation"}),
 }
 _SIGMA = {"sigma": "a number > 0, the bandwidth in the features' units"}
+_FRACTION = {"fraction": "a number > 0, the bandwidth as a share of the median distance"}
 
 
 def _cka(pattern: str, invariances: frozenset[str], options: Mapping[str, str]) -> list[Measure]:
@@ -133,6 +154,7 @@ MEASURES: dict[str, Measure] = {
     measure.pattern: measure
     for measure in [
         *_cka("cka_linear", _LINEAR, {}),
+        *_cka("cka_rbf_median_<fraction>", _RBF | {"isotropic_scaling"}, _FRACTION),
         *_cka("cka_rbf_<sigma>", _RBF, _SIGMA),
         *[m for distance in _DISTANCE_INVARIANCES for m in _rsa(distance)],
     ]
@@ -186,12 +208,69 @@ def _options(name: str, measure: Measure, texts: dict[str, str]) -> dict[str, An
     options: dict[str, Any] = {}
     for key, text in texts.items():
         value = float(text)
-        if not (math.isfinite(value) and value > 0):
+        whole = "whole" in measure.options[key]
+        good = math.isfinite(value) and value > 0 and not (whole and value != int(value))
+        if not good or (key == "percent" and value > 100):
             raise UserError(f"measure '{name}': {key} must be {measure.options[key]}, got {text}")
-        options[key] = value
+        options[key] = int(value) if whole else value
     if measure.family == "rsa":
         _, options["distance"], options["correlation"] = measure.pattern.split("_")
     return options
+
+
+def add_measure(measure: Measure) -> None:
+    """Add a measure to the registry.
+
+    Raises
+    ------
+    UserError
+        If its name is taken or is not fit for a file name.
+    """
+    if measure.pattern in MEASURES:
+        raise UserError(f"measure '{measure.pattern}' exists already")
+    if not re.fullmatch(r"[a-z0-9_.]+", re.sub(r"<\w+>", "1", measure.pattern)):
+        raise UserError(
+            f"measure '{measure.pattern}': names are made of lower-case letters, digits, _ and ."
+        )
+    MEASURES[measure.pattern] = measure
+
+
+def register_measure(
+    name: str,
+    compare: Callable[[Any, Any], float],
+    *,
+    reference: str,
+    summarize: Callable[[Any], Any] | None = None,
+    symmetric: bool = True,
+    invariances: Sequence[str] = ("permutation",),
+    unbiased: bool = False,
+) -> None:
+    """Register a measure of your own.
+
+    Parameters
+    ----------
+    name
+        Lower-case letters, digits and underscores.
+    compare
+        (x, y) -> value; x, y are the features (n, d) float64 of two models (normalised if asked
+        for), or what ``summarize`` made of them. Larger must be more similar, with itself 1.
+    reference
+        Where it is defined.
+    summarize
+        Work that is done once per model, or None.
+    symmetric, invariances, unbiased
+        See `Measure`.
+
+    Examples
+    --------
+    >>> register_measure("mean_cosine", lambda x, y: float((x.mean(0) @ y.mean(0))), reference="me")
+    """
+    pair = PairFunctions(
+        summarize=lambda x, _: x if summarize is None else summarize(x),
+        compare=lambda x, y, _: compare(x, y),
+    )
+    kind = frozenset(invariances)
+    add_measure(Measure(name, "pair", symmetric, kind, unbiased, reference, {}, pair))
 
 
 def patterns() -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,40 @@ from simcons.errors import UserError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 CHUNK_ROWS = 1024
+LAZY = ("shape", "dtype", "ndim", "__getitem__")  # arrays that are read by rows when needed
 CONSTANT = 1e-12  # a spread below this share of the mean's norm is float64 rounding
+
+
+@dataclass(frozen=True)
+class Spilled:
+    """A (n, d) array in a file, read by rows explicitly: mapped pages would count as our memory.
+
+    Parameters
+    ----------
+    path
+        The raw file.
+    shape
+        (n, d).
+    dtype
+        Its type.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, rows: slice) -> Array:
+        width = self.shape[1]
+        count = (rows.stop - rows.start) * width
+        offset = rows.start * width * self.dtype.itemsize
+        return np.fromfile(self.path, self.dtype, count, offset=offset).reshape(-1, width)
+
+
+def rows_at(x: Array | Spilled, rows: Array) -> Array:
+    """Return single rows of x by number."""
+    if isinstance(x, Spilled):
+        return np.concatenate([x[slice(int(r), int(r) + 1)] for r in rows])
+    return x[rows]
 
 
 @dataclass(frozen=True)
@@ -46,7 +80,7 @@ class Prepared:
         cannot tell a distance of 0 from a small one.
     """
 
-    x: Array
+    x: Array | Spilled
     scale: float
     square: Array
     norm: Array
@@ -81,7 +115,7 @@ def check_features(features: Mapping[str, Any]) -> dict[str, Array]:
 def _as_array(name: str, value: Any) -> Array:
     if hasattr(value, "detach"):  # a torch tensor, without importing torch
         value = value.detach().cpu().numpy()
-    array = np.asanyarray(value)
+    array = value if all(hasattr(value, a) for a in LAZY) else np.asanyarray(value)
     if array.ndim != 2 or array.dtype.kind not in "fiub" or array.shape[1] == 0:
         raise UserError(
             f"features of model '{name}' have shape {array.shape} and type {array.dtype}; "
@@ -91,7 +125,13 @@ def _as_array(name: str, value: Any) -> Array:
 
 
 def prepare(
-    name: str, source: Array, order: Array, *, normalize: bool, exact: bool = False
+    name: str,
+    source: Array,
+    order: Array,
+    *,
+    normalize: bool,
+    exact: bool = False,
+    spill: Path | None = None,
 ) -> Prepared:
     """Make one model's features ready.
 
@@ -107,6 +147,8 @@ def prepare(
         Divide every row by its L2 norm first; a row of zeros stays zero.
     exact
         Keep x in float64.
+    spill
+        Write x to this file instead of keeping it in memory.
 
     Raises
     ------
@@ -115,50 +157,52 @@ def prepare(
         the same (a constant model has HSIC 0 and no similarity).
     """
     n, dim = source.shape
-    mean, mean_square = _moments(name, source, order, normalize)
+    mean, mean_square = moments(name, source, order, normalize)
     size = float(np.sqrt(mean @ mean))
     variance = mean_square - size**2  # cancels near 0; only the order of magnitude is used
     scale = float(np.sqrt(max(variance, 1e-14 * mean_square))) or 1.0
-    x = np.empty((n, dim), dtype=np.float64 if exact else np.float32)
+    dtype = np.dtype(np.float64 if exact else np.float32)
+    x = np.empty((n, dim), dtype) if spill is None else None
+    square, hashes = np.empty(n), np.empty(n, dtype=np.uint64)
     norm, row_mean, spread = np.empty(n), np.empty(n), np.empty(n)
     for rows, block in _chunks(source, order, normalize):
-        x[rows] = (block - mean) / scale
+        part = ((block - mean) / scale).astype(dtype)
+        square[rows] = np.square(part, dtype=np.float64).sum(axis=1)
+        hashes[rows] = hash_rows(part)
+        if x is None:
+            assert spill is not None
+            with spill.open("ab") as file:
+                part.tofile(file)
+        else:
+            x[rows] = part
         block = block / scale
         norm[rows] = np.sqrt(np.square(block).sum(axis=1))
         row_mean[rows] = block.mean(axis=1)
         spread[rows] = np.sqrt(np.square(block - row_mean[rows, None]).sum(axis=1))
     spread[spread <= CONSTANT * norm] = 0.0
-    square = np.concatenate(
-        [np.square(x[s : s + CHUNK_ROWS], dtype=np.float64).sum(1) for s in range(0, n, CHUNK_ROWS)]
-    )
     if np.sqrt(square.mean()) * scale <= CONSTANT * size or not square.any():
         raise UserError(
             f"model '{name}' is constant: its features are the same for all {n} images "
             f"{'after L2 normalisation ' if normalize else ''}(HSIC 0, similarity undefined)"
         )
-    return Prepared(x, scale, square, norm, row_mean, spread, find_twins(x))
+    kept = x if x is not None else Spilled(Path(str(spill)), (n, dim), dtype)
+    return Prepared(kept, scale, square, norm, row_mean, spread, twins(hashes))
 
 
-def find_twins(x: Array) -> Array | None:
-    """Return (n,) numbers that are equal for equal rows of x (n, d), None if all rows differ.
+def hash_rows(x: Array) -> Array:
+    """Return (n,) 64-bit hashes of rows: the sum of their 32-bit words times fixed odd factors."""
+    words = np.ascontiguousarray(x).view(np.uint32)
+    factors = np.random.default_rng(0).integers(0, 2**63, words.shape[1], dtype=np.uint64)
+    return (words * (2 * factors + 1)).sum(axis=1)
 
-    Rows are compared by a 64-bit hash, the sum of their 32-bit words times fixed odd factors.
-    """
-    factors = np.random.default_rng(0).integers(
-        0, 2**63, size=x.dtype.itemsize // 4 * x.shape[1], dtype=np.uint64
-    )
-    factors = 2 * factors + 1
-    hashes = np.concatenate(
-        [
-            (x[s : s + CHUNK_ROWS].view(np.uint32) * factors).sum(axis=1)
-            for s in range(0, len(x), CHUNK_ROWS)
-        ]
-    )
+
+def twins(hashes: Array) -> Array | None:
+    """Return (n,) numbers that are equal for equal hashes, None if all differ."""
     values, index = np.unique(hashes, return_inverse=True)
-    return index if len(values) < len(x) else None
+    return index if len(values) < len(hashes) else None
 
 
-def _moments(name: str, source: Array, order: Array, normalize: bool) -> tuple[Array, float]:
+def moments(name: str, source: Array, order: Array, normalize: bool) -> tuple[Array, float]:
     """Return the mean row (d,) and the mean squared norm, in float64; check that all is finite."""
     total = np.zeros(source.shape[1])
     square = 0.0
@@ -186,10 +230,10 @@ def _chunks(
                 f"features of model '{check}' hold {block[row, column]} (image {index[row]}, "
                 f"dimension {column}); all values must be finite"
             )
-        yield slice(start, start + len(index)), _normalized(block) if normalize else block
+        yield slice(start, start + len(index)), normalized_rows(block) if normalize else block
 
 
-def _normalized(block: Array) -> Array:
+def normalized_rows(block: Array) -> Array:
     """Divide rows by their L2 norms without overflow; rows of zeros stay zero."""
     largest = np.abs(block).max(axis=1, keepdims=True)
     block = block / np.where(largest > 0, largest, 1.0)

@@ -26,9 +26,10 @@ import numpy as np
 import torch
 
 from simcons.similarity.measures import MeasureCall
-from simcons.similarity.prepare import Array, Prepared
+from simcons.similarity.prepare import Array, Prepared, Spilled, rows_at
 
 SAMPLE_ROWS = 300  # rows on which the mean of a kernel is estimated
+MEDIAN_ROWS = 2000  # rows on which the median distance is taken
 MAX_GAMMA = 1e30  # of the RBF exponent: beyond it float32 would overflow; exp is 0 long before
 
 
@@ -42,10 +43,13 @@ class Kernel:
         ``"linear"``, ``"rbf"``, ``"euclidean"``, ``"cosine"`` or ``"correlation"``.
     sigma
         The RBF's bandwidth, else 0.
+    relative
+        Whether sigma is a share of the model's median distance.
     """
 
     kind: str
     sigma: float = 0.0
+    relative: bool = False
 
     @property
     def is_distance(self) -> bool:
@@ -57,6 +61,8 @@ def kernel_of(call: MeasureCall) -> Kernel:
     """Return the kernel or distance that a measure is computed from."""
     if call.measure.family == "rsa":
         return Kernel(call.options["distance"])
+    if "fraction" in call.options:
+        return Kernel("rbf", call.options["fraction"], True)
     if "sigma" in call.options:
         return Kernel("rbf", call.options["sigma"])
     return Kernel("linear")
@@ -136,7 +142,9 @@ def _factors(kernel: Kernel, model: Prepared) -> tuple[Array, Array, Array | Non
     """Return left, right (n, r), row scale (n,) or None, and beta, in float64."""
     h, n = model.square, len(model.square)
     if kernel.kind == "rbf":
-        gamma = min(model.scale * model.scale / (2 * kernel.sigma * kernel.sigma), MAX_GAMMA)
+        unit = median_distance(model) if kernel.relative else 1 / model.scale
+        width = unit * kernel.sigma
+        gamma = min(0.5 / (width * width), MAX_GAMMA) if width > 0 else MAX_GAMMA
         return _columns(-gamma * h, -gamma, n=n), _columns(1.0, h, n=n), None, 2 * gamma
     if kernel.kind == "euclidean":
         return _columns(h, 1.0, n=n), _columns(1.0, h, n=n), None, -2.0
@@ -148,6 +156,32 @@ def _factors(kernel: Kernel, model: Prepared) -> tuple[Array, Array, Array | Non
     g = h - q * q - N * N
     left = _columns(0.5 * g * s, 0.5 * s, s * q, s * N, n=n)
     return left, _columns(s, g * s, s * q, s * N, n=n), s, -1.0
+
+
+def median_distance(model: Prepared) -> float:
+    """Return the median distance between a few hundred images, in units of x, in float64."""
+    x = _rows_of(_sample(model, MEDIAN_ROWS))
+    return float(torch.quantile(torch.pdist(x), 0.5))
+
+
+def _rows_of(sample: Prepared) -> torch.Tensor:
+    assert not isinstance(sample.x, Spilled)
+    return torch.from_numpy(sample.x).double()
+
+
+def _sample(model: Prepared, count: int) -> Prepared:
+    """Return some rows of a model, evenly spread over the (random) order of images."""
+    n = len(model.square)
+    rows = np.unique(np.linspace(0, n - 1, min(n, count)).astype(int))
+    return Prepared(
+        rows_at(model.x, rows),
+        model.scale,
+        model.square[rows],
+        model.norm[rows],
+        model.mean[rows],
+        model.spread[rows],
+        None if model.twin is None else model.twin[rows],
+    )
 
 
 def _tile_maker(
@@ -183,28 +217,26 @@ def make_tile_maker(kernel: Kernel, model: Prepared, device: torch.device) -> Ti
     Constant rows have no correlation with anything (rows of zeros no cosine): their distance to
     every other row is set to 1.
     """
-    dtype = torch.float64 if model.x.dtype == np.float64 else torch.float32
+    dtype = torch.float64 if model.x.dtype == np.dtype(np.float64) else torch.float32
     shift = 0.0 if kernel.kind == "linear" else _mean(kernel, model)
     return _tile_maker(kernel, model, shift, device, dtype)
 
 
+def sample_tile(kernel: Kernel, model: Prepared) -> torch.Tensor:
+    """Return the (s, s) tile of a few hundred rows, in float64, not shifted."""
+    sample = _sample(model, SAMPLE_ROWS)
+    every = slice(0, len(sample.square))
+    x = _rows_of(sample)
+    dot = x @ x.T
+    tile = torch.empty_like(dot)
+    scale = median_distance(model) / median_distance(sample) if kernel.relative else 1.0
+    scaled = Kernel(kernel.kind, kernel.sigma * scale, kernel.relative)
+    _tile_maker(scaled, sample, 0.0, torch.device("cpu"), torch.float64)(dot, every, every, tile)
+    return tile
+
+
 def _mean(kernel: Kernel, model: Prepared) -> float:
     """Return the mean over pairs of a few hundred rows, in float64."""
-    n = len(model.square)
-    rows = np.unique(np.linspace(0, n - 1, min(n, SAMPLE_ROWS)).astype(int))
-    sample = Prepared(
-        model.x[rows],
-        model.scale,
-        model.square[rows],
-        model.norm[rows],
-        model.mean[rows],
-        model.spread[rows],
-        None if model.twin is None else model.twin[rows],
-    )
-    every = slice(0, len(rows))
-    x = torch.from_numpy(sample.x).double()
-    tile = x @ x.T
-    maker = _tile_maker(kernel, sample, 0.0, torch.device("cpu"), torch.float64)
-    maker(tile.clone(), every, every, tile)
-    pairs = len(rows) * (len(rows) - 1)
+    tile = sample_tile(kernel, model)
+    pairs = len(tile) * (len(tile) - 1)
     return float((tile.sum() - tile.diagonal().sum()) / pairs)

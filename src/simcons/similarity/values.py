@@ -5,6 +5,8 @@ Pure arithmetic on small arrays; nothing here reads features.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from simcons.errors import UserError
@@ -15,7 +17,62 @@ from simcons.similarity.prepare import Array
 ZERO_SUM = 1e-7  # the share of a raw sum of squares that float32 sums cannot tell from zero
 
 
-def subset_hsic(sums: Sums, blocks: Blocks, subsets: Subsets, *, biased: bool) -> Array:
+@dataclass(frozen=True)
+class HsicParts:
+    """The sums that HSIC is made of, per subset of blocks and pair of models.
+
+    Parameters
+    ----------
+    trace
+        (S, m, m) tr(K_i K_j), diagonals zero.
+    row_product
+        (S, m, m) 1'K_i K_j 1, diagonals zero.
+    total
+        (S, m) 1'K_i 1, diagonals zero.
+    own
+        (S, m, m) sum_a K_i[a, a] K_j[a, a].
+    row_product_biased, total_biased
+        The same with diagonals kept.
+    n
+        (S,) images.
+    magnitude
+        (m,) the size of entries that rounding errors are relative to.
+    """
+
+    trace: Array
+    row_product: Array
+    total: Array
+    own: Array
+    row_product_biased: Array
+    total_biased: Array
+    n: Array
+    magnitude: Array
+
+
+def hsic_parts(sums: Sums, blocks: Blocks, subsets: Subsets) -> HsicParts:
+    """Return what HSIC is made of from the sums of a pass over tiles."""
+    assert sums.rows is not None
+    count, m = len(subsets.members), len(sums.diagonal)
+    product, biased, own = np.zeros((3, count, m, m))
+    total, total_biased = np.zeros((2, count, m))
+    for p in range(blocks.n_blocks):
+        images = slice(blocks.edges[p], blocks.edges[p + 1])
+        inside = np.flatnonzero(subsets.members[:, p])
+        member = subsets.members[inside].T.astype(np.float64)
+        rows = np.moveaxis(sums.rows[:, images].astype(np.float64) @ member, 2, 0)
+        diagonal = sums.diagonal[:, images]
+        own[inside] += diagonal @ diagonal.T
+        product[inside] += rows @ rows.transpose(0, 2, 1)
+        total[inside] += rows.sum(axis=2)
+        rows = rows + diagonal
+        biased[inside] += rows @ rows.transpose(0, 2, 1)
+        total_biased[inside] += rows.sum(axis=2)
+    trace = np.tensordot(pair_weights(blocks, subsets), sums.products, axes=1)
+    n = (subsets.members @ blocks.sizes).astype(np.float64)
+    return HsicParts(trace, product, total, own, biased, total_biased, n, sums.magnitude)
+
+
+def hsic(parts: HsicParts, *, biased: bool) -> Array:
     """Return HSIC of all pairs of models on every subset, up to a factor.
 
     Unbiased (Song et al. 2007, eq. 5; Szekely and Rizzo 2014), with K, L zero on the diagonal:
@@ -28,38 +85,12 @@ def subset_hsic(sums: Sums, blocks: Blocks, subsets: Subsets, *, biased: bool) -
         (S, m, m) float64. Unbiased HSIC of a model with itself is the squared norm of a U-centred
         matrix, so it is never negative but for rounding.
     """
-    weights = pair_weights(blocks, subsets)
-    trace = np.tensordot(weights, sums.products, axes=1)
-    row_product, total, own = _row_products(sums, blocks, subsets, biased)
-    n = (subsets.members @ blocks.sizes).astype(np.float64)[:, None, None]
-    outer = total[:, :, None] * total[:, None, :]
+    n = parts.n[:, None, None]
     if biased:
-        return trace + own - 2 / n * row_product + outer / n**2
-    return trace + outer / ((n - 1) * (n - 2)) - 2 / (n - 2) * row_product
-
-
-def _row_products(
-    sums: Sums, blocks: Blocks, subsets: Subsets, biased: bool
-) -> tuple[Array, Array, Array]:
-    """Return 1'K_i K_j 1 (S, m, m), 1'K_i 1 (S, m), sum_a K_i[a,a] K_j[a,a] (S, m, m) per subset.
-
-    Row sums hold the diagonal in the biased form only.
-    """
-    assert sums.rows is not None
-    count, m = len(subsets.members), len(sums.diagonal)
-    product, own, total = np.zeros((count, m, m)), np.zeros((count, m, m)), np.zeros((count, m))
-    for p in range(blocks.n_blocks):
-        images = slice(blocks.edges[p], blocks.edges[p + 1])
-        inside = np.flatnonzero(subsets.members[:, p])
-        member = subsets.members[inside].T.astype(np.float64)
-        rows = np.moveaxis(sums.rows[:, images].astype(np.float64) @ member, 2, 0)
-        if biased:
-            diagonal = sums.diagonal[:, images]
-            own[inside] += diagonal @ diagonal.T
-            rows = rows + diagonal
-        product[inside] += rows @ rows.transpose(0, 2, 1)
-        total[inside] += rows.sum(axis=2)
-    return product, total, own
+        outer = parts.total_biased[:, :, None] * parts.total_biased[:, None, :]
+        return parts.trace + parts.own - 2 / n * parts.row_product_biased + outer / n**2
+    outer = parts.total[:, :, None] * parts.total[:, None, :]
+    return parts.trace + outer / ((n - 1) * (n - 2)) - 2 / (n - 2) * parts.row_product
 
 
 def pair_weights(blocks: Blocks, subsets: Subsets) -> Array:
@@ -86,12 +117,25 @@ def subset_covariance(sums: Sums, blocks: Blocks, subsets: Subsets) -> Array:
     return cross - total[:, :, None] * total[:, None, :] / number
 
 
-def noise_floor(sums: Sums, blocks: Blocks, subsets: Subsets) -> Array:
-    """Return (m,) sizes below which a model's HSIC or variance on the whole set is rounding."""
+def raw_squares(sums: Sums, blocks: Blocks, subsets: Subsets) -> Array:
+    """Return (m,) sums of squares of all entries, each model's, on the whole set."""
     own = np.einsum("pii->pi", sums.products)
-    raw = pair_weights(blocks, subsets)[0] @ own
-    n = blocks.n_images
-    return ZERO_SUM * raw + n * (n - 1) * np.square(ZERO_ENTRY * sums.magnitude)
+    return pair_weights(blocks, subsets)[0] @ own
+
+
+def noise_floor(raw: Array, magnitude: Array, n: int) -> Array:
+    """Return (m,) sizes below which a model's HSIC or variance on the whole set is rounding.
+
+    Parameters
+    ----------
+    raw
+        (m,) sums of squares of entries before centring.
+    magnitude
+        (m,) the size of entries that rounding errors are relative to.
+    n
+        Number of images.
+    """
+    return ZERO_SUM * raw + n * (n - 1) * np.square(ZERO_ENTRY * magnitude)
 
 
 def normalized(

@@ -1,0 +1,217 @@
+"""Linear CKA in feature space: cheap where there are many more images than dimensions.
+
+With C_p = X_i[p]' X_j[p] the (d_i, d_j) cross products of two models over the images of block p,
+the sum of K_i K_j over the tile of blocks p and q is <C_p, C_q>, and all other sums that HSIC needs
+follow from C_p and sums over blocks. Memory does not grow with the number of images; rows are read
+in the order of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from simcons.errors import UserError
+from simcons.progress import progress
+from simcons.similarity.blocks import Blocks, Subsets
+from simcons.similarity.prepare import Array, moments, normalized_rows
+from simcons.similarity.values import HsicParts
+
+CHUNK_BYTES = 1 << 28  # of rows of all models, in float64
+
+
+def costs(n: int, dims: list[int], *, other_kernels: bool) -> tuple[float, float]:
+    """Return the floating-point operations of linear CKA by tiles and in feature space.
+
+    Tiles: n^2 d for each model's upper triangle, n^2 m^2 to add up products; where tiles are made
+    for other kernels anyway, only the latter. Feature space: n d_i d_j for every pair.
+    """
+    m, total = len(dims), float(sum(dims))
+    tiles = float(n) ** 2 * (m * m + (0.0 if other_kernels else total))
+    return tiles, n * total * total
+
+
+@dataclass
+class _Model:
+    """What is kept of one model: how to make its rows, and sums over blocks."""
+
+    source: Array
+    mean: Array
+    scale: float
+    sums: Array  # (B, d) sums of rows
+    squares: Array  # (B,) sums of squared norms
+    crossed: Array  # (B, m, d) sums of rows times the squared norms of each model's rows
+
+
+def linear_parts(
+    arrays: Mapping[str, Array],
+    blocks: Blocks,
+    subsets: Subsets,
+    *,
+    normalize: bool,
+    memory_gb: float,
+    device: torch.device,
+) -> HsicParts:
+    """Return the sums that HSIC needs, per subset, for linear kernels.
+
+    Parameters
+    ----------
+    arrays
+        Model id -> (n, d) features, may be memory-mapped.
+    blocks, subsets
+        The blocks of images and the unions of blocks wanted.
+    normalize
+        Divide rows by their norms first.
+    memory_gb
+        Decides how many pairs of models are done in one reading of the features.
+    device
+        Where products are computed.
+    """
+    block_of = np.empty(blocks.n_images, dtype=np.int64)
+    block_of[blocks.order] = blocks.of_position
+    models = [
+        _model(name, a, blocks.n_blocks, len(arrays), normalize) for name, a in arrays.items()
+    ]
+    m, count = len(models), len(subsets.members)
+    trace, row_product, cross = np.zeros((3, count, m, m))
+    own = np.zeros((blocks.n_blocks, m, m))
+    pairs = [(i, j) for i in range(m) for j in range(i, m)]
+    groups = _groups(pairs, [a.shape[1] for a in arrays.values()], blocks.n_blocks, memory_gb)
+    work = float(blocks.n_images * (len(groups) + 1))
+    with progress("linear CKA in feature space", work, "images") as advance:
+        for rows, p, parts in _parts(models, list(range(m)), block_of, normalize, device):
+            _add_sums(models, parts, p, own)
+            advance(rows)
+        for group in groups:
+            used = sorted({i for pair in group for i in pair})
+            products = _empty_products(models, group, blocks.n_blocks, device)
+            for rows, p, parts in _parts(models, used, block_of, normalize, device):
+                for (i, j), product in products.items():
+                    product[p].addmm_(parts[i].T, parts[j])
+                advance(rows)
+            for (i, j), product in products.items():
+                found = _pair_parts(models[i], models[j], product, subsets)
+                trace[:, i, j], row_product[:, i, j] = found
+                trace[:, j, i], row_product[:, j, i] = found
+    member = subsets.members.astype(np.float64)
+    for i, model in enumerate(models):
+        # sum over images a of (x_a . s_i) |y_a|^2, with s_i the sum of x over the subset
+        cross[:, i] = np.einsum(
+            "sq,sp,qd,pjd->sj", member, member, model.sums, model.crossed, optimize=True
+        )
+    cross = cross + cross.transpose(0, 2, 1)
+    own = np.tensordot(member, own, axes=1)
+    total = np.stack([np.square(member @ x.sums).sum(axis=1) for x in models], axis=1)
+    diagonal = np.stack([member @ x.squares for x in models], axis=1)
+    return HsicParts(
+        trace=trace - own,
+        row_product=row_product - cross + own,
+        total=total - diagonal,
+        own=own,
+        row_product_biased=row_product,
+        total_biased=total,
+        n=(subsets.members @ blocks.sizes).astype(np.float64),
+        magnitude=np.ones(m),
+    )
+
+
+def _add_sums(models: list[_Model], parts: dict[int, torch.Tensor], p: int, own: Array) -> None:
+    """Add some rows of block p of all models to the sums over blocks."""
+    exact = {i: x.double() for i, x in parts.items()}
+    squares = torch.stack([exact[i].square().sum(1) for i in range(len(models))])
+    own[p] += (squares @ squares.T).cpu().numpy()
+    for i, model in enumerate(models):
+        model.sums[p] += exact[i].sum(0).cpu().numpy()
+        model.squares[p] += float(squares[i].sum())
+        model.crossed[p] += (squares @ exact[i]).cpu().numpy()
+
+
+def _model(name: str, source: Array, n_blocks: int, n_models: int, normalize: bool) -> _Model:
+    """Read a model once for its mean and scale.
+
+    Raises
+    ------
+    UserError
+        If values are not finite or the model is constant.
+    """
+    order = np.arange(len(source))
+    mean, mean_square = moments(name, source, order, normalize)
+    size = float(mean @ mean)
+    variance = mean_square - size
+    if variance <= 1e-13 * mean_square:
+        raise UserError(
+            f"model '{name}' is constant: its features are the same for all {len(source)} images "
+            "(HSIC 0, similarity undefined)"
+        )
+    dim = source.shape[1]
+    return _Model(
+        source,
+        mean,
+        float(np.sqrt(variance)),
+        np.zeros((n_blocks, dim)),
+        np.zeros(n_blocks),
+        np.zeros((n_blocks, n_models, dim)),
+    )
+
+
+def _groups(
+    pairs: list[tuple[int, int]], dims: list[int], n_blocks: int, memory_gb: float
+) -> list[list[tuple[int, int]]]:
+    """Divide pairs into groups whose products C_p of all blocks fit into the memory together."""
+    budget = 0.6 * memory_gb * 1e9
+    groups: list[list[tuple[int, int]]] = []
+    used = budget
+    for i, j in pairs:
+        size = 4.0 * n_blocks * dims[i] * dims[j]
+        if used + size > budget or not groups:
+            groups.append([])
+            used = 0.0
+        groups[-1].append((i, j))
+        used += size
+    return groups
+
+
+def _empty_products(
+    models: list[_Model], group: list[tuple[int, int]], n_blocks: int, device: torch.device
+) -> dict[tuple[int, int], torch.Tensor]:
+    """Return zeros (B, d_i, d_j) for each pair of a group."""
+    dims = [model.source.shape[1] for model in models]
+    return {(i, j): torch.zeros((n_blocks, dims[i], dims[j]), device=device) for i, j in group}
+
+
+def _parts(
+    models: list[_Model], used: list[int], block_of: Array, normalize: bool, device: torch.device
+) -> Iterator[tuple[int, int, dict[int, torch.Tensor]]]:
+    """Iterate over (count, block, float32 rows of each used model), reading files in order."""
+    width = sum(models[i].source.shape[1] for i in used)
+    step = max(1, CHUNK_BYTES // (8 * width))
+    for start in range(0, len(block_of), step):
+        stop = min(start + step, len(block_of))
+        chunk = {}
+        for i in used:
+            x = np.asarray(models[i].source[start:stop], dtype=np.float64)
+            x = normalized_rows(x) if normalize else x
+            x = ((x - models[i].mean) / models[i].scale).astype(np.float32)
+            chunk[i] = torch.from_numpy(x).to(device)
+        blocks = block_of[start:stop]
+        for p in np.unique(blocks):
+            rows = torch.from_numpy(np.flatnonzero(blocks == p)).to(device)
+            yield len(rows), int(p), {i: x.index_select(0, rows) for i, x in chunk.items()}
+
+
+def _pair_parts(
+    a: _Model, b: _Model, product: torch.Tensor, subsets: Subsets
+) -> tuple[Array, Array]:
+    """Return tr(K_i K_j) and 1'K_i K_j 1 of a pair per subset (S,), diagonals kept."""
+    member = subsets.members.astype(np.float64)
+    flat = product.flatten(1)
+    gram = (flat @ flat.T).double().cpu().numpy()
+    trace = np.einsum("sp,pq,sq->s", member, gram, member, optimize=True)
+    left = torch.from_numpy(a.sums).to(product.device, torch.float32)
+    right = torch.from_numpy(b.sums).to(product.device, torch.float32)
+    bilinear = (left @ product @ right.T).double().cpu().numpy()  # (B, B, B)
+    row_product = np.einsum("sp,sq,sr,pqr->s", member, member, member, bilinear, optimize=True)
+    return trace, row_product
