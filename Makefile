@@ -31,10 +31,10 @@ repro: .venv/.installed ## run the study of params.yaml, or what of it is not do
 	@echo "The report: $(CURDIR)/metrics/report/index.html"
 
 test: .venv/.installed-test ## run the tests (fast ones)
-	python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
+	python -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=90
 
 test-all: .venv/.installed-test ## run every test, slow ones and those that need services too
-	python -m pytest -n 2 -m "" --cov --cov-report=term --cov-fail-under=90
+	python -m pytest -n 2 --dist loadgroup -m "" --cov --cov-report=term --cov-fail-under=90
 
 lint: .venv/.installed-test ## check style and types
 	ruff check .

@@ -12,6 +12,7 @@ from simcons.errors import UserError
 from simcons.params import load_study
 
 ROOT = Path(__file__).parents[2]
+CONTROL = {"objective": "untrained", "architecture": "conv_small", "seed": 0}
 DEMO = ROOT / "studies" / "demo.yaml"
 
 
@@ -123,6 +124,7 @@ def test_an_empty_file_is_refused(tmp_path):
 
 def test_options_of_the_study_override_the_catalogue(tmp_path):
     values = YAML(typ="safe").load(DEMO.read_text())
+    values["zoo"] = {}
     values["datasets"] = {"mine": {"id": "digits", "options": {"seed": 7}}, "shapes": None}
     path = tmp_path / "params.yaml"
     with path.open("w") as file:
@@ -133,3 +135,35 @@ def test_options_of_the_study_override_the_catalogue(tmp_path):
     assert study.dataset_spec("shapes").id == "shapes"
     with pytest.raises(UserError, match="did you mean 'mine'"):
         study.dataset_spec("mien")
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (
+            lambda v: v["zoo"].update(new={**CONTROL, "objective": "simclrr"}),
+            ["zoo.new", "simclrr", "did you mean 'simclr'"],
+        ),
+        (lambda v: v["zoo"].update({"A b": {}}), ["'A b'", "only a-z, 0-9 and _"]),
+        (
+            lambda v: v["zoo"].update(pixels={"objective": "untrained"}),
+            ["'pixels' is a model of the catalogue"],
+        ),
+        (
+            lambda v: v["zoo_training"].update(training_sets=["leters"], augmentations={}),
+            ["unknown data set 'leters'", "did you mean 'letters'"],
+        ),
+        (lambda v: v["zoo_learned"].update(margin=2), ["zoo_learned.margin", "got 2"]),
+    ],
+)
+def test_the_zoo_is_checked(refused, change, parts):
+    message = refused(change)
+    for part in parts:
+        assert part in message
+
+
+def test_a_zoo_model_that_is_not_in_the_study_is_named():
+    study = load_study(DEMO)
+    with pytest.raises(UserError, match="did you mean 'vicreg_conv_wide_1'"):
+        study.zoo_spec("vicreg_conv_wide1")
+    assert study.held_out() == ["digits", "printed_digits", "shapes", "symbols"]

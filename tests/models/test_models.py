@@ -152,7 +152,8 @@ def test_open_clip_refusals():
 
 
 def test_a_hub_that_cannot_be_reached_is_named(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # The client's own switch: without it each attempt waits and retries for a minute.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     hub = WeightsSpec(kind="hub", tag="lamb_in1k")
     with pytest.raises(UserError, match=r"mobilenetv3_small_050\.lamb_in1k.*could not be loaded"):
         load(small(weights=hub))
