@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,17 +49,19 @@ def _stages(repo: Repo) -> list[PipelineStage]:
     return found
 
 
-def _open(root: Path) -> Repo:
+@contextmanager
+def _open(root: Path) -> Iterator[Repo]:
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     try:
-        return Repo(str(root))
+        with Repo(str(root)) as repo:
+            yield repo
     except NotDvcRepoError:
         raise UserError(f"{root.resolve()} is not a DVC repository; run this in a clone") from None
     except DvcException as error:
-        raise UserError(f"{root}/dvc.yaml: {error}") from None
+        raise UserError(f"DVC cannot read {root.resolve()}: {error}") from None
 
 
 def stale_stages(root: Path = Path()) -> tuple[int, list[StageState]]:

@@ -32,7 +32,7 @@ PARAMS: dict[str, Any] = {
     "zoo_learned": {"margin": 0.02},
     "subset": {"max_samples": 40, "seed": 0},
     "similarity": {
-        "measures": ["cka_linear", "rsa_correlation_spearman"],
+        "measures": ["rsa_correlation_spearman"],
         "n_blocks": 4,
         "n_halves": 2,
     },

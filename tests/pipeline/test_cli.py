@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -114,6 +115,9 @@ def test_catalogue_commands(cli):
         ["models", "show"],
         ["datasets", "show"],
         ["exec"],
+        ["similarity"],
+        ["layers"],
+        ["probe"],
         ["status"],
     ],
 )
@@ -197,3 +201,105 @@ def test_limit_threads_sets_every_variable():
     environ = dict(os.environ)
     stage.limit_threads(3, environ)
     assert {environ[name] for name in stage.THREAD_VARIABLES} == {"3"}
+
+
+def test_a_finished_study_reads_back(finished, monkeypatch):
+    from simcons import results
+    from simcons.params import load_study
+    from simcons.paths import Paths
+
+    monkeypatch.chdir(finished.root)
+    study, paths = load_study(), Paths()
+    inputs = results.figure_inputs(study, paths)
+    assert list(inputs.similarities) == study.similarity.measures
+    assert sorted(inputs.probes["model"].unique()) == sorted(study.model_specs())
+    features, labels = results.subset_features(study, paths, "shapes")
+    assert {len(x) for x in features.values()} == {len(labels)}
+    digests = results.input_digests(study, paths)
+    assert "data/probes/shapes/results.parquet" in digests
+    assert all(len(digest) == 64 for digest in digests.values())
+    assert "torch" in results.library_versions()
+    (line,) = results.zoo_warnings(paths) or [""]
+    assert ("trained" in line) == ("trained" in finished_zoo(finished)["not_learned"])
+
+
+def finished_zoo(finished):
+    return json.loads((finished.root / "metrics/zoo.json").read_text())
+
+
+def test_results_of_another_study_are_refused_by_name(study, monkeypatch):
+    from simcons import results
+    from simcons.params import load_study
+    from simcons.paths import Paths
+
+    monkeypatch.chdir(study.root)
+    values = study.params
+    values["models"].append("untrained_resnet10t")
+    study.params = values
+    with pytest.raises(UserError, match=r"similarity/shapes: its models .*untrained_resnet10t"):
+        results.read_similarities(load_study(), Paths())
+    with pytest.raises(UserError, match="no probe of model 'untrained_resnet10t', seed 0"):
+        results.read_probes(load_study(), Paths())
+    values["models"].remove("untrained_resnet10t")
+    values["subset"]["max_samples"] = 30
+    study.params = values
+    subset = study.root / "data/subsets/shapes.json"
+    subset.write_text((study.root / "data/subsets/textures.json").read_text())
+    with pytest.raises(UserError, match="was drawn from other images"):
+        results.subset_features(load_study(), Paths(), "shapes")
+
+
+def test_probe_warnings_count_settings_on_the_edge():
+    import pandas as pd
+
+    from simcons.results import probe_warnings
+
+    probes = pd.DataFrame(
+        {
+            "dataset": ["a", "a", "b"],
+            "learning_rate_on_edge": [True, True, False],
+            "weight_decay_on_edge": [False, False, False],
+        }
+    )
+    (line,) = probe_warnings(probes)
+    assert "2 of 3 probes chose a learning rate on the edge" in line
+    assert "(a 2)" in line
+
+
+def test_similarity_of_a_folder_of_features(cli, tmp_path):
+    from simcons.similarity import read_similarity
+
+    out = tmp_path / "similarities"
+    said = cli(
+        "similarity",
+        "data/features/shapes",
+        "--out",
+        str(out),
+        "--measures",
+        "cka_linear,mutual_knn_3",
+    )
+    assert "cka_linear.parquet (5 models)" in said
+    matrices = read_similarity(out)
+    assert sorted(matrices) == ["cka_linear", "mutual_knn_3"]
+    assert "pixels" in matrices["cka_linear"].models
+    with pytest.raises(UserError, match="did you mean 'cka_linear'"):
+        cli("similarity", "data/features/shapes", "--out", str(out), "--measures", "cka_liner")
+
+
+def test_layer_map_of_a_folder(cli, tmp_path):
+    shown = cli("layers", "data/features/shapes", "--out", str(tmp_path / "map.csv"))
+    assert "1.000" in shown
+    header = (tmp_path / "map.csv").read_text().splitlines()[0]
+    assert header.startswith("layer,control,pixels,trained,")
+    assert "1.000" in cli("layers", "data/features/shapes", "data/features/shapes")
+
+
+def test_probe_of_models_together(cli):
+    shown = cli("probe", "shapes", "--models", "pixels,trained", "--combine", "ensemble")
+    assert "ensemble of pixels, trained on shapes" in shown
+    with pytest.raises(UserError, match="did you mean 'pixels'"):
+        cli("probe", "shapes", "--models", "pixles,trained")
+    with pytest.raises(UserError, match="two models or more"):
+        cli("probe", "shapes", "--models", "pixels")
+    with pytest.raises(UserError, match="concat"):
+        cli("probe", "shapes", "--models", "pixels,trained", "--combine", "sum")

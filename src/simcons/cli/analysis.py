@@ -1,0 +1,101 @@
+"""`simcons similarity`, `layers` and `probe`: the library on folders of features, without DVC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simcons.cli.output import print_table
+from simcons.errors import UserError, did_you_mean
+
+SPLIT = Annotated[str, typer.Option(help="Which split of MODEL/SPLIT.safetensors.")]
+NORMALIZE = Annotated[bool, typer.Option(help="Scale each image's features to unit length first.")]
+
+
+def similarity(
+    features: Annotated[Path, typer.Argument(help="Folder of MODEL.npy or feature files.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the tables to.")],
+    measures: Annotated[
+        str, typer.Option(help="Names of measures, separated by commas.")
+    ] = "cka_linear",
+    split: SPLIT = "train",
+    normalize: NORMALIZE = True,
+    n_blocks: Annotated[int, typer.Option(help="Random blocks, for standard errors.")] = 20,
+    block_seed: Annotated[int, typer.Option(help="Decides the blocks.")] = 0,
+    memory_gb: Annotated[float, typer.Option(help="Memory budget.")] = 4.0,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
+) -> None:
+    """Compute similarities between all pairs of models of a folder of features.
+
+    Example: simcons similarity data/features/digits --measures cka_linear,cka_rbf_0.4 --out sims
+    """
+    from simcons.similarity import compute_similarity, write_similarity
+    from simcons.similarity.folder import read_features
+
+    names = [name.strip() for name in measures.split(",") if name.strip()]
+    result = compute_similarity(
+        read_features(features, split),
+        names,
+        normalize=normalize,
+        n_blocks=n_blocks,
+        block_seed=block_seed,
+        memory_gb=memory_gb,
+        device=device,
+    )
+    write_similarity(out, result)
+    for name in names:
+        typer.echo(f"wrote {out / name}.parquet ({len(result[name].models)} models)")
+
+
+def layers(
+    first: Annotated[Path, typer.Argument(help="Folder of LAYER.npy or feature files.")],
+    second: Annotated[
+        Path | None, typer.Argument(help="The other model's; default: the same.")
+    ] = None,
+    measure: Annotated[str, typer.Option(help="Name of a measure.")] = "cka_linear",
+    out: Annotated[Path | None, typer.Option(help="CSV file to write the map to.")] = None,
+    split: SPLIT = "train",
+    normalize: NORMALIZE = True,
+) -> None:
+    """Print the layer x layer similarity map of one model, or of two, on the same images."""
+    from simcons.files import write_csv
+    from simcons.similarity.folder import read_features
+    from simcons.similarity.levels import layer_map
+
+    others = None if second is None else read_features(second, split)
+    table = layer_map(read_features(first, split), others, measure=measure, normalize=normalize)
+    rows = [(row[0], *(f"{value:.3f}" for value in row[1:])) for row in table.itertuples()]
+    print_table(["layer", *table.columns], rows)
+    if out is not None:
+        write_csv(out, table.rename_axis("layer").reset_index())
+
+
+def probe(
+    dataset: Annotated[str, typer.Argument(help="A data set of the study.")],
+    models: Annotated[str, typer.Option(help="Ids of models, separated by commas.")],
+    combine: Annotated[str, typer.Option(help="concat, concat_pca or ensemble.")] = "concat",
+) -> None:
+    """Train linear probes on several models together, from the study's features."""
+    from simcons import stage
+    from simcons.paths import SPLITS, Paths
+
+    study, paths = stage.start(), Paths()
+    study.dataset_spec(dataset)
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    for name in names:
+        if name not in study.model_specs():
+            hint = did_you_mean(name, study.model_specs())
+            raise UserError(f"study '{study.study}' has no model '{name}': {hint}")
+    if len(names) < 2:
+        raise UserError(f"--models: got {models!r}; name two models or more, such as a,b")
+    from simcons.probes.run import run_combination
+
+    files = {m: {s: paths.feature_file(dataset, m, s) for s in SPLITS} for m in names}
+    table = run_combination(files, study.probe, combine)
+    columns = ["seed", "top1", "mean_per_class_recall", "learning_rate", "weight_decay"]
+    rows = [
+        (int(r[0]), *(f"{v:.4g}" for v in r[1:])) for r in table[columns].itertuples(index=False)
+    ]
+    print_table(columns, rows, title=f"{combine} of {', '.join(names)} on {dataset}")
