@@ -118,6 +118,7 @@ def test_catalogue_commands(cli):
         ["similarity"],
         ["layers"],
         ["probe"],
+        ["consistency"],
         ["status"],
     ],
 )
@@ -303,3 +304,20 @@ def test_probe_of_models_together(cli):
         cli("probe", "shapes", "--models", "pixels")
     with pytest.raises(UserError, match="concat"):
         cli("probe", "shapes", "--models", "pixels,trained", "--combine", "sum")
+
+
+def test_consistency_of_model_sets_by_rule(cli):
+    from simcons.consistency import consistency
+    from simcons.params import load_study
+    from simcons.paths import Paths
+    from simcons.results import read_similarities
+
+    rules = ["--first", "objective=Untrained,-pixels", "--second", "pixels,trained"]
+    shown = cli("consistency", *rules, "--table")
+    assert "3 x 2 models" in shown
+    (by_dataset,) = read_similarities(load_study(), Paths()).values()
+    first = ["control", "untrained_mobilenetv3_small", "untrained_vit_tiny"]
+    (r,) = consistency(by_dataset, first, ["pixels", "trained"])["r"]
+    assert f"{r:.3f}" in shown
+    with pytest.raises(UserError, match="no model has objective='Untraind'"):
+        cli("consistency", "--first", "objective=Untraind")

@@ -1,4 +1,4 @@
-"""`simcons similarity`, `layers` and `probe`: the library on folders of features, without DVC."""
+"""`simcons similarity`, `layers`, `probe` and `consistency`: the library from the shell."""
 
 from __future__ import annotations
 
@@ -99,3 +99,47 @@ def probe(
         (int(r[0]), *(f"{v:.4g}" for v in r[1:])) for r in table[columns].itertuples(index=False)
     ]
     print_table(columns, rows, title=f"{combine} of {', '.join(names)} on {dataset}")
+
+
+def consistency(
+    first: Annotated[
+        str | None, typer.Option(help="The first model set, by rule; default: all models.")
+    ] = None,
+    second: Annotated[
+        str | None, typer.Option(help="The second; default: the same as the first.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="pearson, spearman or kendall.")] = "pearson",
+    table: Annotated[bool, typer.Option(help="Print every pair of data sets.")] = False,
+) -> None:
+    """Print the consistency of any two model sets of the study.
+
+    A rule: terms between commas, each category=value, or an id with * and ?; a minus takes out.
+
+    Example: simcons consistency --first "objective=Supervised,-efficientnet_lite0"
+    """
+    from simcons import stage
+    from simcons.consistency import consistency as between
+    from simcons.consistency import select_models
+    from simcons.paths import Paths
+    from simcons.results import read_similarities
+
+    study, paths = stage.start(), Paths()
+    models = study.model_table()
+    a = select_models(models, first)
+    b = a if second is None else select_models(models, second)
+    found = {
+        measure: between(by_dataset, a, b, method)
+        for measure, by_dataset in read_similarities(study, paths).items()
+    }
+    typer.echo(f"{len(a)} x {len(b)} models, {method} r over their pairs, between data sets")
+    rows = []
+    for measure, r in found.items():
+        q1, median, q3 = r["r"].quantile([0.25, 0.5, 0.75])
+        pairs = int(r["n_pairs"].iloc[0])
+        rows.append((measure, pairs, len(r), f"{median:.3f}", f"{q1:.3f}", f"{q3:.3f}"))
+    columns = ["measure", "model pairs", "data set pairs", "median r", "q1", "q3"]
+    print_table(columns, rows)
+    if table:
+        for measure, r in found.items():
+            cells = [(*row[:2], f"{row[2]:.3f}") for row in r.itertuples(index=False)]
+            print_table(["data set 1", "data set 2", "r"], cells, title=measure)

@@ -23,6 +23,7 @@ app.command("status")(study.status)
 app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
+app.command("consistency")(analysis.consistency)
 
 
 @app.command(
