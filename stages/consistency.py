@@ -7,32 +7,26 @@ from simcons.paths import Paths
 
 
 def main() -> None:
-    """Write data/consistency and metrics/consistency.json and .csv."""
+    """Write a table per analysis to data/consistency, and metrics/consistency.json and .csv."""
     study = stage.start()
-    import pandas as pd
+    from simcons.consistency import Settings, analyse, summarise, summarise_intervals
+    from simcons.files import merged, write_csv, write_json, write_parquet
+    from simcons.results import read_all_replicates, read_similarities
 
-    from simcons.consistency import by_category, summarise
-    from simcons.files import write_csv, write_json, write_parquet
-    from simcons.results import read_similarities
-
-    paths, wanted, models = Paths(), study.consistency, study.model_table()
-    results = [
-        by_category(
-            by_dataset,
-            models,
-            wanted.categories,
-            wanted.methods,
-            wanted.min_pairs,
-            measure=measure,
-        )
-        for measure, by_dataset in read_similarities(study, paths).items()
-    ]
-    table = pd.concat([r.table for r in results], ignore_index=True)
-    left_out = pd.concat([r.left_out for r in results], ignore_index=True)
-    write_parquet(paths.consistency / "consistency.parquet", table)
-    write_parquet(paths.consistency / "left_out.parquet", left_out)
-    write_json(paths.metrics / "consistency.json", summarise(table))
-    write_csv(paths.metrics / "consistency.csv", table[table["category"] == "all"])
+    paths = Paths()
+    tables = analyse(
+        read_similarities(study, paths),
+        study.model_table(),
+        Settings(**study.consistency.model_dump()),
+        replicates=read_all_replicates(study, paths),
+        threads=study.numerics.threads,
+    )
+    for name, table in tables.items():
+        write_parquet(paths.consistency / f"{name}.parquet", table)
+    points = tables["consistency"]
+    summary = merged(summarise(points), summarise_intervals(tables["intervals"]))
+    write_json(paths.metrics / "consistency.json", summary)
+    write_csv(paths.metrics / "consistency.csv", points[points["category"] == "all"])
 
 
 if __name__ == "__main__":

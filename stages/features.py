@@ -11,9 +11,11 @@ def main(dataset: str) -> None:
     """Write data/features/DATASET/MODEL/SPLIT.safetensors."""
     study = stage.start()
     from simcons.features import extract
+    from simcons.study import refuse_leftovers
 
     study.dataset_spec(dataset)
     paths = Paths()
+    refuse_leftovers(study, paths, ["zoo"])
     extract(
         paths.dataset(dataset),
         study.model_specs(),

@@ -7,25 +7,39 @@ from simcons.paths import Paths
 
 
 def main() -> None:
-    """Write metrics/performance_gap.json and .csv."""
+    """Write metrics/performance_gap.json and .csv (with intervals by a bootstrap over models)."""
     study = stage.start()
     import pandas as pd
 
-    from simcons.consistency import performance_gap, summarise_gap
+    from simcons.consistency import gap_intervals, performance_gap, summarise_gap
+    from simcons.consistency.weighted import RESAMPLED_METHODS
     from simcons.files import write_csv, write_json
     from simcons.results import accuracies, read_probes, read_similarities
 
-    paths = Paths()
+    paths, wanted, models = Paths(), study.consistency, study.model_table()
     scores = accuracies(read_probes(study, paths))
-    table = pd.concat(
-        [
-            performance_gap(by_dataset, scores, study.consistency.methods, measure=measure)
-            for measure, by_dataset in read_similarities(study, paths).items()
-        ],
-        ignore_index=True,
-    )
+    resampled = [method for method in wanted.methods if method in RESAMPLED_METHODS]
+    tables, limits = [], []
+    for measure, by_dataset in read_similarities(study, paths).items():
+        tables.append(performance_gap(by_dataset, scores, wanted.methods, measure=measure))
+        limits.append(
+            gap_intervals(
+                by_dataset,
+                scores,
+                models,
+                resampled,
+                n_bootstrap=wanted.n_bootstrap,
+                confidence=wanted.confidence,
+                seed=wanted.seed,
+                measure=measure,
+            )
+        )
+    table = pd.concat(tables, ignore_index=True)
+    keys = ["measure", "dataset", "method"]
+    columns = [*keys, "bca_low", "bca_high", "available", "reason"]
+    intervals = pd.concat(limits, ignore_index=True)[columns]
     write_json(paths.metrics / "performance_gap.json", summarise_gap(table))
-    write_csv(paths.metrics / "performance_gap.csv", table)
+    write_csv(paths.metrics / "performance_gap.csv", table.merge(intervals, on=keys, how="left"))
 
 
 if __name__ == "__main__":

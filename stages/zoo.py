@@ -11,9 +11,11 @@ def main(model: str) -> None:
     """Write data/zoo/MODEL and metrics/zoo/MODEL.csv."""
     study = stage.start()
     from simcons.models.zoo.run import run_zoo
+    from simcons.study import refuse_leftovers
 
     paths = Paths()
     spec = study.zoo_spec(model)
+    refuse_leftovers(study, paths, ["datasets"])
     run_zoo(
         model,
         spec,

@@ -123,6 +123,14 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: not a readable Parquet table ({error})") from None
 
 
+def merged(first: Any, second: Any) -> Any:
+    """Return two nested maps as one; where both have a value that is no map, the second's."""
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        return second
+    both = {key: merged(first[key], second[key]) for key in first.keys() & second.keys()}
+    return {**first, **second, **both}
+
+
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file, as hex."""
     with path.open("rb") as file:

@@ -151,11 +151,30 @@ class Consistency(_Section):
         Model categories whose pairs of values are analysed.
     min_pairs
         Groups with fewer model pairs are left out, and listed.
+    n_bootstrap, n_permutations, confidence, seed
+        Of intervals and tests.
+    contrast, strata
+        Contrasts between the groups of a category within groups of others.
+    given
+        What partial correlations hold fixed.
+    anchors
+        Ids of models whose own consistency is shown.
+    overlaps
+        Lists of data sets that share images.
     """
 
-    methods: list[Method] = Field(default=["pearson", "spearman"], min_length=1)
-    categories: list[Category] = Field(default=list(get_args(Category)))
+    methods: list[Method] = Field(min_length=1)
+    categories: list[Category]
     min_pairs: int = Field(default=3, ge=3)
+    n_bootstrap: int = Field(default=2000, ge=100)
+    n_permutations: int = Field(default=2000, ge=100)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    seed: NonNegativeInt = 0
+    contrast: Category | None = None
+    strata: list[Category] = []
+    given: list[Category] = []
+    anchors: list[str] = []
+    overlaps: list[list[str]] = []
 
 
 class ZooLearned(_Section):
@@ -233,6 +252,18 @@ class Study(_Section):
                         f"zoo.{name}.training_sets: unknown data set '{dataset}': "
                         f"{did_you_mean(dataset, self.datasets)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _names_in_consistency(self) -> Study:
+        for anchor in self.consistency.anchors:
+            if anchor not in [*self.models, *self.zoo]:
+                hint = did_you_mean(anchor, [*self.models, *self.zoo])
+                raise ValueError(f"consistency.anchors: unknown model '{anchor}': {hint}")
+        for dataset in {d for group in self.consistency.overlaps for d in group}:
+            if dataset not in self.datasets:
+                hint = did_you_mean(dataset, self.datasets)
+                raise ValueError(f"consistency.overlaps: unknown data set '{dataset}': {hint}")
         return self
 
     @model_validator(mode="after")

@@ -83,6 +83,13 @@ def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, Similar
     return found
 
 
+def read_all_replicates(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
+    """Return the replicates of the similarities of the study, by data set (sorted)."""
+    from simcons.similarity import read_replicates
+
+    return {name: read_replicates(paths.similarity(name)) for name in sorted(study.datasets)}
+
+
 def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
     """Return the probes of the study, a row per data set, model and seed.
 
@@ -128,10 +135,14 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
 
     from simcons.consistency import gap_pairs
     from simcons.figures import FigureInputs
+    from simcons.figures.inputs import median_intervals
 
     similarities = read_similarities(study, paths)
     probes = read_probes(study, paths)
     scores = accuracies(probes)
+    anchors = {}
+    if study.consistency.anchors:
+        anchors["anchors"] = read_parquet(paths.consistency / "anchors.parquet")
     gaps = [gap_pairs(by, scores, measure=measure) for measure, by in similarities.items()]
     return FigureInputs(
         similarities=similarities,
@@ -140,6 +151,10 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
         consistency=read_parquet(paths.consistency / "consistency.parquet"),
         gap=pd.concat(gaps, ignore_index=True),
         probes=probes,
+        intervals=median_intervals(
+            read_parquet(paths.consistency / "intervals.parquet"), study.consistency.confidence
+        ),
+        **anchors,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from simcons.errors import UserError, did_you_mean
@@ -10,8 +11,9 @@ from simcons.files import atomic
 from simcons.params import Study, load_study
 from simcons.paths import Paths
 
-# Folders of data/ that hold one output per data set.
+# Folders of data/ that hold one output per data set, or per model trained here.
 _PER_DATASET = ("datasets", "features", "subsets", "similarity", "probes")
+FOLDERS = (*_PER_DATASET, "zoo")
 
 
 def study_names(paths: Paths) -> list[str]:
@@ -53,13 +55,13 @@ def use_study(name: str, paths: Paths) -> list[Path]:
     return tidy(study, paths)
 
 
-def leftovers(study: Study, paths: Paths) -> list[Path]:
-    """Return outputs below data/ that belong to no data set or model of the study, sorted."""
+def leftovers(study: Study, paths: Paths, folders: Sequence[str] = FOLDERS) -> list[Path]:
+    """Return outputs below data/ that belong to no data set or zoo model of the study, sorted."""
     return [
         item
-        for folder in _PER_DATASET
+        for folder in folders
         for item in sorted((paths.data / folder).glob("[!.]*"))
-        if item.name.removesuffix(".json") not in study.datasets
+        if item.name.removesuffix(".json") not in (study.zoo if folder == "zoo" else study.datasets)
     ]
 
 
@@ -84,18 +86,18 @@ def tidy(study: Study, paths: Paths) -> list[Path]:
     return moved
 
 
-def refuse_leftovers(study: Study, paths: Paths) -> None:
-    """Stop a stage that reads a whole folder of data/ holding other studies' results.
+def refuse_leftovers(study: Study, paths: Paths, folders: Sequence[str] = FOLDERS) -> None:
+    """Stop a stage that depends on whole folders of data/ holding other studies' results.
 
     Raises
     ------
     UserError
         If there are any.
     """
-    found = leftovers(study, paths)
+    found = leftovers(study, paths, folders)
     if found:
         raise UserError(
-            f"{found[0]} is no data set of study '{study.study}'"
+            f"{found[0]} belongs to no data set or zoo model of study '{study.study}'"
             + (f" (nor are {len(found) - 1} more)" if len(found) > 1 else "")
             + "; run `simcons study tidy`, which moves such folders to .simcons/leftovers"
         )

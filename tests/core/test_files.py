@@ -134,3 +134,14 @@ def test_tolerances_apply_by_key_and_any_is_not_compared():
         "none is only in the new metrics",
     ]
     assert list(_compare("b.json", {"r": 0.5}, {"r": 0.50001}, rules)) != []
+
+
+def test_nested_maps_merge_leaf_by_leaf():
+    from simcons.files import merged
+
+    first = {"a": {"x": 1, "y": 2}, "b": 3}
+    assert merged(first, {"a": {"y": 5, "z": 6}, "c": 7}) == {
+        "a": {"x": 1, "y": 5, "z": 6},
+        "b": 3,
+        "c": 7,
+    }

@@ -41,7 +41,13 @@ PARAMS: dict[str, Any] = {
         "weight_decays": {"start": 0.001, "stop": 1.0, "count": 2},
         "seeds": [0],
     },
-    "consistency": {"methods": ["pearson"], "categories": ["objective"]},
+    "consistency": {
+        "methods": ["pearson"],
+        "categories": ["objective"],
+        "n_bootstrap": 100,
+        "n_permutations": 100,
+        "anchors": ["pixels"],
+    },
 }
 
 

@@ -67,6 +67,8 @@ def test_study_use_and_tidy(study, cli, monkeypatch):
     assert "* demo" in cli("study", "list")
     (study.root / "data/features/old").mkdir()
     assert "moved data/features/old" in cli("study", "tidy")
+    (study.root / "data/zoo/old").mkdir()
+    assert "moved data/zoo/old" in cli("study", "tidy")
     assert cli("study", "tidy") == ""
 
 

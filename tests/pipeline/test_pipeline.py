@@ -102,9 +102,12 @@ def test_a_data_set_removed_and_added_again(study):
     study.dvc("repro", *RESULTS)
     assert (study.root / "data/similarity/letters/matrix.json").is_file()
     study.params = PARAMS
+    stopped = study.run("python", "stages/consistency.py", check=False)
+    assert stopped.returncode == 2
+    assert "belongs to no data set or zoo model of study 'miniature'" in stopped.stderr
     stopped = study.dvc("repro", *RESULTS, check=False)
     assert stopped.returncode != 0
-    assert "letters is no data set of study 'miniature'" in stopped.stderr
+    assert "letters belongs to no data set or zoo model of study 'miniature'" in stopped.stderr
     assert "simcons study tidy" in stopped.stderr
     assert "moved data/features/letters" in study.run("simcons", "study", "tidy").stdout
     assert (study.root / ".simcons/leftovers/similarity/letters/matrix.json").is_file()

@@ -76,7 +76,7 @@ def show(
 
 @app.command()
 def tidy() -> None:
-    """Move outputs of data sets that are not in the study out of data/."""
+    """Move outputs of data sets and zoo models that are not in the study out of data/."""
     from simcons import study
 
     moved = study.tidy(load_study(), Paths())

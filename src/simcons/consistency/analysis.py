@@ -273,7 +273,7 @@ def summarise_intervals(table: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{measure: {method: {category: {"value_1__value_2": {estimate, low, high, available}}}}}``,
+        ``{measure: {method: {category: {"value_1__value_2": {low, high, available}}}}}``,
         ``all`` without the inner level; limits are None where unavailable.
     """
     chosen = table[
@@ -283,7 +283,6 @@ def summarise_intervals(table: pd.DataFrame) -> dict[str, Any]:
     for row in chosen.sort_values(["measure", "method"], kind="stable").to_dict("records"):
         place = result.setdefault(key(row["measure"]), {}).setdefault(key(row["method"]), {})
         digest = {
-            "estimate": rounded(row["estimate"]),
             "low": rounded(row["bca_low"]),
             "high": rounded(row["bca_high"]),
             "available": bool(row["available"]),
