@@ -46,7 +46,7 @@ PARAMS: dict[str, Any] = {
         "categories": ["objective"],
         "n_bootstrap": 100,
         "n_permutations": 100,
-        "anchors": ["pixels"],
+        "anchors": ["control"],
     },
 }
 
