@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from simcons.arrays import Array
 from simcons.errors import UserError
-from simcons.similarity.prepare import Array
 
 SPLITS = ("train", "test")
 

@@ -7,36 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simcons.arrays import SelectedRows
 from simcons.errors import UserError
 from simcons.similarity.compute import compute_similarity
+from simcons.similarity.inputs import check_features
 from simcons.similarity.matrix import SimilarityMatrix
 from simcons.similarity.measures import lookup
-from simcons.similarity.prepare import Array, check_features
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Shuffled:
-    """Rows of an array in another order, read when they are asked for (arrays may be on disk).
-
-    Parameters
-    ----------
-    source
-        (n, d).
-    order
-        (n,) row i of this is row order[i] of the source.
-    """
-
-    def __init__(self, source: Array, order: Array) -> None:
-        self.source, self.order = source, order
-        self.shape, self.dtype, self.ndim = source.shape, source.dtype, source.ndim
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, rows: Any) -> Array:
-        return np.asarray(self.source[self.order[rows]])
 
 
 def chance_level(
@@ -82,7 +61,7 @@ def chance_level(
     tables = []
     for draw in range(draws):
         shuffled = {
-            name: Shuffled(a, np.random.default_rng([seed, draw, i]).permutation(len(a)))
+            name: SelectedRows(a, np.random.default_rng([seed, draw, i]).permutation(len(a)))
             for i, (name, a) in enumerate(arrays.items())
         }
         result = compute_similarity(shuffled, measures, **options)
