@@ -6,6 +6,7 @@ they are unmapped, so a file is mapped for each reading only.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}  # of safetensors
 
 
 class Rows(Protocol):
@@ -66,6 +69,9 @@ class FileRows:
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         return np.array(mapped[rows])
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self[:], dtype)
+
 
 @dataclass(frozen=True)
 class SelectedRows:
@@ -98,3 +104,30 @@ class SelectedRows:
 
     def __getitem__(self, rows: Any) -> Array:
         return np.asarray(self.source[self.order[rows]])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self[:], dtype)
+
+
+def tensor_rows(path: Path, name: str = "features") -> FileRows:
+    """Return the rows of a matrix in a safetensors file, to be read when asked for.
+
+    The format is the length of a JSON header, the header and the raw values.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If the file is not of this format or has no such matrix of floating-point numbers.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError("the header is longer than the file")
+        entry = json.loads(file.read(length))[name]
+    start, stop = entry["data_offsets"]
+    if entry["dtype"] not in TYPES or len(entry["shape"]) != 2:
+        raise ValueError(f"'{name}' is {entry['dtype']} {entry['shape']}, not a matrix of floats")
+    if 8 + length + stop > path.stat().st_size:
+        raise ValueError(f"the file ends before '{name}' does")
+    rows, columns = entry["shape"]
+    return FileRows(path, (rows, columns), np.dtype(TYPES[entry["dtype"]]), 8 + length + start)

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from simcons.arrays import SelectedRows
     from simcons.figures import FigureInputs
     from simcons.similarity import SimilarityMatrix
 
 
 def subset_features(
     study: Study, paths: Paths, dataset: str
-) -> tuple[dict[str, npt.NDArray[np.float32]], npt.NDArray[np.int64]]:
-    """Return every model's features on the subset's training images.
+) -> tuple[dict[str, SelectedRows], npt.NDArray[np.int64]]:
+    """Return every model's features on the subset's training images, read when asked for.
 
     Returns
     -------
@@ -39,6 +40,7 @@ def subset_features(
     UserError
         If a file is missing, or the files' or the subset's images differ.
     """
+    from simcons.arrays import SelectedRows
     from simcons.datasets import read_subset
     from simcons.features import read_aligned
 
@@ -53,7 +55,7 @@ def subset_features(
             f"{paths.subset(dataset)} was drawn from other images than {paths.features(dataset)} "
             f"holds; run `dvc repro subset@{dataset} features@{dataset}`"
         )
-    features = {model: file.features[subset.indices] for model, file in files.items()}
+    features = {model: SelectedRows(file.features, subset.indices) for model, file in files.items()}
     return features, first.targets[subset.indices]
 
 

@@ -212,3 +212,16 @@ def test_a_shard_that_is_not_the_indexed_one_is_refused(tmp_path):
     (folder / "train" / "1.tar").write_bytes((folder / "train" / "0.tar").read_bytes())
     with pytest.raises(UserError, match=r"train/1\.tar holds other samples"):
         extract(folder, SPECS, Store(tmp_path / "store"), tmp_path / "out", threads=2)
+
+
+def test_lazily_read_features_are_the_same_and_checked(tmp_path):
+    path = tmp_path / "x.safetensors"
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    FeatureFile(x, np.arange(5), [f"{i}" for i in range(5)]).write(path)
+    lazy = FeatureFile.read(path, lazy=True)
+    assert not isinstance(lazy.features, np.ndarray)
+    assert np.array_equal(lazy.features[:], x)
+    assert lazy.keys == ["0", "1", "2", "3", "4"]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match="not a readable feature file"):
+        FeatureFile.read(path, lazy=True)

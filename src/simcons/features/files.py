@@ -13,6 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from simcons.arrays import Rows, tensor_rows
 from simcons.errors import UserError
 from simcons.files import atomic, sha256_lines
 
@@ -27,7 +28,8 @@ class FeatureFile:
     Attributes
     ----------
     features
-        float32, (n, d), **not** normalised: normalising is a choice of whoever reads them.
+        float32, (n, d), **not** normalised: normalising is a choice of whoever reads them. An
+        array, or rows that are read from the file when asked for.
     targets
         int64, (n,), class labels.
     keys
@@ -36,7 +38,7 @@ class FeatureFile:
         What made the file: fingerprint parts, versions, and ``keys_digest``.
     """
 
-    features: npt.NDArray[np.float32]
+    features: Rows
     targets: npt.NDArray[np.int64]
     keys: list[str]
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -70,8 +72,15 @@ class FeatureFile:
             part.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
 
     @classmethod
-    def read(cls, path: Path | str) -> FeatureFile:
+    def read(cls, path: Path | str, *, lazy: bool = False) -> FeatureFile:
         """Read a feature file.
+
+        Parameters
+        ----------
+        path
+            As `write` wrote it.
+        lazy
+            Leave the features in the file; rows are read when asked for.
 
         Raises
         ------
@@ -84,17 +93,21 @@ class FeatureFile:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-                arrays = {name: file.get_tensor(name) for name in ("features", "targets", "keys")}
+                targets, keys = (file.get_tensor(name) for name in ("targets", "keys"))
+                features: Rows = tensor_rows(path)
+                if not lazy:
+                    features = file.get_tensor("features")
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise UserError(f"{path}: not a readable feature file ({error})") from None
-        keys = _decode(arrays["keys"])
-        if sha256_lines(keys) != metadata.get("keys_digest"):
+        if sha256_lines(_decode(keys)) != metadata.get("keys_digest"):
             raise UserError(f"{path}: its sample keys do not match its own digest")
-        return cls(arrays["features"], arrays["targets"], keys, metadata)
+        return cls(features, targets, _decode(keys), metadata)
 
 
 def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
-    """Read the feature files of several models on one split and check that rows agree.
+    """Open the feature files of several models on one split and check that rows agree.
+
+    Features stay in their files until rows are asked for: all models' need not fit into memory.
 
     Parameters
     ----------
@@ -106,7 +119,7 @@ def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
     UserError
         If a file is missing, or two files have other images or another order.
     """
-    read = {model: FeatureFile.read(path) for model, path in sorted(files.items())}
+    read = {model: FeatureFile.read(path, lazy=True) for model, path in sorted(files.items())}
     first_model, first = next(iter(read.items()))
     for model, other in read.items():
         if other.keys_digest != first.keys_digest:

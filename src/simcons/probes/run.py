@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simcons.arrays import Array
 from simcons.features import read_aligned
 from simcons.features.files import FeatureFile
 from simcons.files import sha256_json, write_parquet
@@ -72,8 +74,11 @@ def run_probes(
     with progress(f"probe {dataset}", len(files) * len(protocol.seeds), "probes") as advance:
         for model in sorted(files):
             train, test = splits["train"][model], splits["test"][model]
+            arrays = cache(partial(_arrays, train, test))  # read once for all seeds, if at all
             for seed in protocol.seeds:
-                finished = _finished(dataset, model, train, test, protocol, seed, store, threads)
+                parts = _parts(model, train, test, protocol, seed, threads)
+                label = f"{dataset}/{model}/seed_{seed}"
+                finished = _finished(parts, label, model, arrays, protocol, seed, store)
                 folder = probe_folder(out, model, seed)
                 for file in sorted(finished.iterdir()):
                     place(file, folder / file.name)
@@ -109,9 +114,9 @@ def run_combination(
     first = min(files)
     return collect(
         fit_combination(
-            {m: file.features for m, file in train.items()},
+            {m: file.features[:] for m, file in train.items()},
             train[first].targets,
-            {m: file.features for m, file in test.items()},
+            {m: file.features[:] for m, file in test.items()},
             test[first].targets,
             protocol,
             seed,
@@ -134,34 +139,37 @@ def probe_parts(
     }
 
 
-def _finished(
-    dataset: str,
+def _parts(
     model: str,
     train: FeatureFile,
     test: FeatureFile,
     protocol: Protocol,
     seed: int,
-    store: Store,
     threads: int,
+) -> dict[str, Any]:
+    features = {"train": train.metadata["parts"], "test": test.metadata["parts"]}
+    return probe_parts(model, features, protocol, seed, threads)
+
+
+def _arrays(train: FeatureFile, test: FeatureFile) -> tuple[Array, Array, Array, Array]:
+    """Read features (n, d) and targets (n,) of both splits into memory."""
+    return train.features[:], train.targets, test.features[:], test.targets
+
+
+def _finished(
+    parts: dict[str, Any],
+    label: str,
+    model: str,
+    arrays: Callable[[], tuple[Array, Array, Array, Array]],
+    protocol: Protocol,
+    seed: int,
+    store: Store,
 ) -> Path:
     """Return the folder of one probe in the store, trained now if it is not there."""
-    features = {"train": train.metadata["parts"], "test": test.metadata["parts"]}
-    parts = probe_parts(model, features, protocol, seed, threads)
     found = store.get("probes", parts)
     if found is None:
-        result = fit_linear_probe(
-            train.features,
-            train.targets,
-            test.features,
-            test.targets,
-            protocol,
-            seed,
-            model=model,
-        )
+        result = fit_linear_probe(*arrays(), protocol, seed, model=model)
         found = store.put(
-            "probes",
-            parts,
-            f"{dataset}/{model}/seed_{seed}",
-            lambda folder: save_probe(result, folder / "probe"),
+            "probes", parts, label, lambda folder: save_probe(result, folder / "probe")
         )
     return found / "probe"
