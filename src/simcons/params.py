@@ -107,6 +107,8 @@ class Similarity(_Section):
         Random blocks of images, for standard errors and split halves.
     n_halves
         Random splits of the blocks into halves, for reliability.
+    chance_draws
+        Shuffles of the images, for the similarity of models that have nothing in common.
     memory_gb
         Memory budget.
     """
@@ -116,6 +118,7 @@ class Similarity(_Section):
     n_blocks: int = Field(default=20, ge=4)
     block_seed: NonNegativeInt = 0
     n_halves: NonNegativeInt = 10
+    chance_draws: NonNegativeInt = 3
     memory_gb: PositiveFloat = 4.0
 
     @field_validator("measures")

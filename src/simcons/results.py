@@ -92,6 +92,13 @@ def read_all_replicates(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
     return {name: read_replicates(paths.similarity(name)) for name in sorted(study.datasets)}
 
 
+def read_all_chance(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
+    """Return the similarities of shuffled images, by data set (sorted); empty if there are none."""
+    from simcons.similarity import read_chance
+
+    return {name: read_chance(paths.similarity(name)) for name in sorted(study.datasets)}
+
+
 def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
     """Return the probes of the study, a row per data set, model and seed.
 
@@ -156,6 +163,7 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
         intervals=median_intervals(
             read_parquet(paths.consistency / "intervals.parquet"), study.consistency.confidence
         ),
+        levels=read_parquet(paths.consistency / "levels.parquet"),
         **anchors,
     )
 

@@ -35,6 +35,7 @@ PARAMS: dict[str, Any] = {
         "measures": ["rsa_correlation_spearman"],
         "n_blocks": 4,
         "n_halves": 2,
+        "chance_draws": 1,
     },
     "probe": {
         "epochs": 2,

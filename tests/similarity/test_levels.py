@@ -33,8 +33,9 @@ def test_chance_is_near_zero_unbiased_and_above_it_biased():
     assert table.equals(chance_level(features, names, draws=3))
     other = chance_level(features, names, draws=3, seed=1)
     assert not table["value"].equals(other["value"])
-    with pytest.raises(UserError, match="draws must be at least 1"):
-        chance_level(features, names, draws=0)
+    assert chance_level(features, names, draws=0).empty
+    with pytest.raises(UserError, match="draws must be at least 0"):
+        chance_level(features, names, draws=-1)
 
 
 def test_seed_replicates_are_the_pairs_of_a_family():

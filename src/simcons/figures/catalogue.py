@@ -22,6 +22,7 @@ from simcons.figures import (
     embeddings,
     gap_correlations,
     gap_scatter,
+    levels,
     mean_spread,
     measures_compared,
     pair_counts,
@@ -231,6 +232,11 @@ def _precision_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     if inputs.similarities:
         yield _entry(
             "reliability", PRECISION, None, reliability, inputs.similarities, inputs.datasets
+        )
+    have = set(inputs.levels["measure"])
+    for suffix, some in _chunks([measure for measure in inputs.similarities if measure in have]):
+        yield _entry(
+            f"levels{suffix}", PRECISION, None, levels, inputs.levels, inputs.datasets, some
         )
 
 

@@ -29,6 +29,21 @@ GAP_COLUMNS = ("measure", "dataset", "model_1", "model_2", "similarity", "gap")
 PROBE_COLUMNS = ("dataset", "model", "seed", "top1")
 INTERVAL_COLUMNS = ("measure", "method", "category", "group_1", "group_2", "low", "high", "level")
 ANCHOR_COLUMNS = ("measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs")
+LEVEL_COLUMNS = (
+    "measure",
+    "dataset",
+    "chance_low",
+    "chance",
+    "chance_high",
+    "low",
+    "q1",
+    "median",
+    "q3",
+    "high",
+    "seed_low",
+    "seed",
+    "seed_high",
+)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 CATEGORY_LABELS = {
     "objective": "training objective",
@@ -96,6 +111,9 @@ class FigureInputs:
         limit is NaN.
     anchors
         r of a single model's similarities to all others, columns `ANCHOR_COLUMNS`; may be empty.
+    levels
+        Similarities at chance, of all pairs of models and of seed replicates, columns
+        `LEVEL_COLUMNS`, NaN where there are none; may be empty.
     """
 
     similarities: Mapping[str, Mapping[str, Similarities]]
@@ -106,6 +124,7 @@ class FigureInputs:
     probes: pd.DataFrame = field(default_factory=lambda: empty(PROBE_COLUMNS))
     intervals: pd.DataFrame = field(default_factory=lambda: empty(INTERVAL_COLUMNS))
     anchors: pd.DataFrame = field(default_factory=lambda: empty(ANCHOR_COLUMNS))
+    levels: pd.DataFrame = field(default_factory=lambda: empty(LEVEL_COLUMNS))
 
 
 def check(inputs: FigureInputs) -> None:

@@ -17,6 +17,8 @@ from simcons.similarity.measures import lookup
 if TYPE_CHECKING:
     import pandas as pd
 
+CHANCE_COLUMNS = ("measure", "draw", "model_1", "model_2", "value")
+
 
 def chance_level(
     features: Mapping[str, Any],
@@ -36,7 +38,7 @@ def chance_level(
     features, measures
         As for `compute_similarity`.
     draws
-        Number of shuffles.
+        Number of shuffles; 0: none, the table is empty.
     seed
         Decides them.
     **options
@@ -45,20 +47,20 @@ def chance_level(
     Returns
     -------
     DataFrame
-        measure, draw, model_1, model_2, value.
+        Columns `CHANCE_COLUMNS`.
 
     Raises
     ------
     UserError
-        If ``draws`` < 1, or as `compute_similarity`.
+        If ``draws`` < 0, or as `compute_similarity`.
     """
     import pandas as pd
 
-    if draws < 1:
-        raise UserError(f"draws must be at least 1, got {draws}")
+    if draws < 0:
+        raise UserError(f"draws must be at least 0, got {draws}")
     arrays = check_features(features)
     options = {"n_halves": 0, "n_blocks": 2, **options}
-    tables = []
+    tables = [pd.DataFrame({column: [] for column in CHANCE_COLUMNS})] if draws == 0 else []
     for draw in range(draws):
         shuffled = {
             name: SelectedRows(a, np.random.default_rng([seed, draw, i]).permutation(len(a)))
