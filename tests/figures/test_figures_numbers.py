@@ -399,4 +399,4 @@ def test_levels_name_chance_pairs_and_seed_replicates():
     figure = levels.draw(level_rows(np.nan, 0.9), DATASETS, ["cka_linear"])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(labels) == 2
-    assert not any("shuffled" in label for label in labels)
+    assert not any("chance" in label for label in labels)

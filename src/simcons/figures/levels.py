@@ -65,9 +65,9 @@ def _handles(levels: pd.DataFrame) -> list[Line2D]:
     """Return the legend of what there is."""
     found = [Line2D([], [], label="pairs of models: median, quartiles, 90 %", **_PAIRS)]
     if levels["chance"].notna().any():
-        found.insert(0, Line2D([], [], label="images shuffled (chance): mean, 90 %", **_CHANCE))
+        found.insert(0, Line2D([], [], label="chance: mean, 90 %", **_CHANCE))
     if levels["seed"].notna().any():
-        label = "same model, other seed: median, range"
+        label = "other training seed: median, range"
         found.append(Line2D([], [], label=label, **_SEED))
     return found
 
