@@ -25,6 +25,10 @@ env: .venv/.installed ## make .venv and install simcons with pinned dependencies
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@ .venv/.installed
 
+.venv/.installed-bench: pyproject.toml constraints.txt | .venv/.python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@ .venv/.installed
+
 repro: .venv/.installed ## run the study of params.yaml, or what of it is not done yet
 	simcons study tidy
 	dvc repro
@@ -41,7 +45,7 @@ lint: .venv/.installed-test ## check style and types
 	ruff format --check .
 	mypy
 
-bench: .venv/.installed ## measure speed and memory; see benchmarks/README.md
+bench: .venv/.installed-bench ## measure speed and memory; see benchmarks/README.md
 	python benchmarks/similarity.py
 	python benchmarks/probes.py
 

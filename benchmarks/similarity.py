@@ -4,14 +4,16 @@
 
 For every size, in one run: the engine's time and peak memory (in a fresh process), the time of the
 textbook algorithm (both n x n matrices of every pair, built anew for each pair, elementwise HSIC or
-correlation; in torch float32, timed on a few pairs and scaled to all, which the table says), the
-speed of the engine in GFLOP/s of tile arithmetic and that of a plain float32 product with
-preallocated output. Results go to a JSON file, and as a table to standard output.
+correlation; in torch float32, timed on a few pairs and scaled to all, which the table says), of
+rsatoolbox where it is installed and has the measure (likewise), the speed of the engine in GFLOP/s
+of tile arithmetic and that of a plain float32 product with preallocated output. Results go to a
+JSON file, and as a table to standard output.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import multiprocessing
@@ -128,15 +130,36 @@ def pairwise_seconds(paths: dict[str, Path], measures: list[str], pairs: int) ->
     return (time.perf_counter() - start) / pairs
 
 
+def package_seconds(paths: dict[str, Path], measures: list[str], pairs: int) -> float | None:
+    """Return mean seconds per pair of rsatoolbox, None where it lacks a measure or is absent."""
+    methods = {"rsa_correlation_spearman": "spearman", "rsa_correlation_pearson": "corr"}
+    if importlib.util.find_spec("rsatoolbox") is None or not set(measures) <= set(methods):
+        return None
+    from rsatoolbox.data import Dataset
+    from rsatoolbox.rdm import calc_rdm, compare
+
+    names = list(paths)
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    for _ in range(pairs):
+        two = [np.load(paths[names[k]]) for k in rng.choice(len(names), 2, replace=False)]
+        rdms = [calc_rdm(Dataset(x), method="correlation") for x in two]
+        for measure in measures:
+            compare(*rdms, method=methods[measure])
+    return (time.perf_counter() - start) / pairs
+
+
 def one_row(label: str, paths: dict[str, Path], images: int, options: Any) -> dict[str, Any]:
     """Measure one set of measures at one size."""
     models, measures = len(paths), SETS[label]
     gemm = gemm_rate()
     found = engine(paths, measures, options.threads, options.memory_gb)
     each = pairwise_seconds(paths, measures, options.pairs)
+    package = package_seconds(paths, measures, options.pairs)
     passes = 2 if "binned" in str(found["facts"]) else 1
     flops = passes * float(images) ** 2 * sum(DIMS[k % len(DIMS)] for k in range(models))
-    every = each * models * (models - 1) / 2
+    n_pairs = models * (models - 1) / 2
+    every = each * n_pairs
     return {
         "measures": label,
         "models": models,
@@ -145,6 +168,7 @@ def one_row(label: str, paths: dict[str, Path], images: int, options: Any) -> di
         "peak_gb": round(found["peak_gb"], 2),
         "pairwise_seconds": round(every, 1),
         "ratio": round(every / found["seconds"], 1),
+        "rsatoolbox_ratio": round(package * n_pairs / found["seconds"], 1) if package else "",
         "gflops": round(flops / found["seconds"] / 1e9, 1),
         "gemm_gflops": round(gemm, 1),
         "space": found["facts"].get("cka_linear", {}).get("space", "tiles"),
