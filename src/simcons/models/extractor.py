@@ -19,7 +19,8 @@ from simcons.models.transforms import ImageTransform, Transform
 _GREY = Image.new("RGB", (64, 64), (128, 128, 128))
 
 
-def _source(spec: ModelSpec) -> ModuleType:
+def source(spec: ModelSpec) -> ModuleType:
+    """Return the module that loads a model."""
     return importlib.import_module(f"simcons.models.source_{spec.source}")
 
 
@@ -73,7 +74,7 @@ def load(spec: ModelSpec) -> Extractor:
         If weights are missing, have another hash, or do not fit the architecture, the network has
         no such layer, or the representation's length is not the catalogue's.
     """
-    module, own_transform = _built(spec)
+    module, own_transform = build(spec)
     extractor = Extractor(
         spec=spec,
         module=module.eval().requires_grad_(False).to(memory_format=torch.channels_last),
@@ -84,9 +85,15 @@ def load(spec: ModelSpec) -> Extractor:
     return extractor
 
 
-def _built(spec: ModelSpec) -> tuple[Readout, ImageTransform | None]:
-    """Return the network read at the model's layer, and its transform if only the source has it."""
-    built = _source(spec).build(spec)
+def build(spec: ModelSpec) -> tuple[Readout, ImageTransform | None]:
+    """Return the network read at the model's layer, and its transform if only the source has it.
+
+    Raises
+    ------
+    UserError
+        As `load`, but for the dimension.
+    """
+    built = source(spec).build(spec)
     network, own_transform = built if isinstance(built, tuple) else (built, None)
     try:
         module = Readout(network, Point(spec.layer, spec.token))
@@ -103,7 +110,7 @@ def transform(spec: ModelSpec) -> Transform:
     UserError
         If only the loaded model could say (source ``python``).
     """
-    found = spec.transform or _source(spec).transform(spec)
+    found = spec.transform or source(spec).transform(spec)
     if found is None:
         raise UserError(f"model '{spec.id}': its function makes the transform; load the model")
     return Transform(found)
@@ -118,14 +125,14 @@ def fingerprint_parts(spec: ModelSpec) -> dict[str, Any]:
         The architecture, the identity of the weights (seed, tag or SHA-256) and the transform
         (None where the identity covers it: a user's function).
     """
-    source = _source(spec)
-    found = spec.transform or source.transform(spec)
+    origin = source(spec)
+    found = spec.transform or origin.transform(spec)
     return {
         "source": spec.source,
         "name": spec.name,
         "options": spec.options,
         "layer": spec.layer,
         "token": spec.token,
-        "weights": source.identity(spec),
+        "weights": origin.identity(spec),
         "transform": None if found is None else found.model_dump(mode="json"),
     }

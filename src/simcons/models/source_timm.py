@@ -96,8 +96,7 @@ def _from_hub(spec: ModelSpec) -> torch.nn.Module:
     name = _full_name(spec)
     pinned: dict[str, Any] = {}
     if spec.weights.revision and (cfg := timm.get_pretrained_cfg(name)):
-        hub_id = cfg.hf_hub_id if "/" in str(cfg.hf_hub_id).rstrip("/") else f"timm/{name}"
-        pinned["pretrained_cfg_overlay"] = {"hf_hub_id": f"{hub_id}@{spec.weights.revision}"}
+        pinned["pretrained_cfg_overlay"] = {"hf_hub_id": f"{cfg.hf_hub_id}@{spec.weights.revision}"}
     try:
         return timm.create_model(name, pretrained=True, num_classes=0, **pinned, **spec.options)
     except Exception as error:  # hub clients raise many kinds; the cause is in the message

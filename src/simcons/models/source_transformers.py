@@ -54,9 +54,7 @@ def whole(spec: ModelSpec) -> torch.nn.Module:
         hint = did_you_mean(kind, CONFIG_MAPPING.keys(), show=0)
         raise UserError(f"model '{spec.id}': options.model_type: got '{kind}'; {hint}")
     config = AutoConfig.for_model(kind, **spec.options.get("config", {}))
-    # Of an image-text model the vision tower alone, or the text tower would be built in vain.
-    vision = getattr(config, "vision_config", None) or config
-    return _tower(AutoModel.from_config(vision), spec)
+    return _tower(AutoModel.from_config(config), spec)
 
 
 def _tower(model: Any, spec: ModelSpec) -> torch.nn.Module:
