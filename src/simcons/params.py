@@ -27,6 +27,7 @@ from pydantic import (
 
 from simcons.catalog import (
     DatasetSpec,
+    Labels,
     ModelSpec,
     dataset_spec,
     dataset_table,
@@ -164,6 +165,8 @@ class Consistency(_Section):
         Ids of models whose own consistency is shown.
     overlaps
         Lists of data sets that share images.
+    labels
+        The models' categories: the ``paper``'s, or ``corrected`` where the weights contradict them.
     """
 
     methods: list[Method] = Field(min_length=1)
@@ -178,6 +181,7 @@ class Consistency(_Section):
     given: list[Category] = []
     anchors: list[str] = []
     overlaps: list[list[str]] = []
+    labels: Labels = "paper"
 
 
 class ZooLearned(_Section):
@@ -313,7 +317,7 @@ class Study(_Section):
 
     def model_table(self) -> pd.DataFrame:
         """Return the models as a data frame indexed by id, with their categories."""
-        return model_table(self.model_specs().values())
+        return model_table(self.model_specs().values(), self.consistency.labels)
 
     def model_specs(self) -> dict[str, ModelSpec]:
         """Return the models of the study by id, sorted: the catalogue's and the zoo's."""

@@ -1,10 +1,10 @@
 """Models and data sets as data: what the study knows about each, and lookup by id.
 
-The facts lie in ``models.yaml`` and ``datasets.yaml`` beside this module, keyed by id. Nothing here
-loads a model or an image.
+The facts lie in ``models/`` and ``datasets.yaml`` beside this module, keyed by id; a user's own
+models in ``own/models.yaml`` of the repository. Nothing here loads a model or an image.
 """
 
-from simcons.catalog.specs import DatasetSpec, ModelSpec, TransformSpec, WeightsSpec
+from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec, TransformSpec, WeightsSpec
 from simcons.catalog.tables import (
     CATEGORIES,
     dataset_spec,
@@ -18,6 +18,7 @@ from simcons.catalog.tables import (
 __all__ = [
     "CATEGORIES",
     "DatasetSpec",
+    "Labels",
     "ModelSpec",
     "TransformSpec",
     "WeightsSpec",

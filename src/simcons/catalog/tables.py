@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from simcons.catalog.specs import DatasetSpec, ModelSpec
+from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec
 from simcons.errors import UserError, did_you_mean
+from simcons.paths import Paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,30 +22,82 @@ Spec = TypeVar("Spec", ModelSpec, DatasetSpec)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 
 
-def _read(name: str) -> dict[str, dict[str, Any]]:
-    from ruamel.yaml import YAML
+def _read(folder: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a YAML file, or of every YAML file of a folder, of this package."""
+    place = files("simcons.catalog").joinpath(folder)
+    found = [place] if place.is_file() else sorted(place.iterdir(), key=lambda item: item.name)
+    entries: dict[str, dict[str, Any]] = {}
+    for item in found:
+        more = _entries(item.name, item.read_text(encoding="utf-8"))
+        twice = sorted(entries.keys() & more.keys())
+        if twice:
+            raise UserError(f"catalogue entry '{twice[0]}' is in two files, one is {item.name}")
+        entries |= more
+    return entries
 
-    text = files("simcons.catalog").joinpath(name).read_text(encoding="utf-8")
-    return YAML(typ="safe").load(text) or {}
+
+def _entries(name: str, text: str) -> dict[str, dict[str, Any]]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        values = YAML(typ="safe").load(text) or {}
+    except YAMLError as error:
+        raise UserError(f"{name}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{name}: got {values!r}; allowed: a map from ids to entries")
+    for key, entry in values.items():
+        if not isinstance(entry, dict):
+            raise UserError(f"{name}: entry '{key}': got {entry!r}; allowed: a map of its facts")
+    return values
+
+
+def model_specs() -> dict[str, ModelSpec]:
+    """Return every model by id: the catalogue's, and the user's own of ``own/models.yaml``.
+
+    Raises
+    ------
+    UserError
+        If the user's file holds anything that is not allowed.
+    """
+    path = Paths().own_models
+    if not path.is_file():
+        return _catalogue_models()
+    return {**_catalogue_models(), **_own_models(str(path), path.read_text(encoding="utf-8"))}
 
 
 @cache
-def model_specs() -> dict[str, ModelSpec]:
-    """Return every model of the catalogue by id."""
-    return {key: _checked(ModelSpec, key, entry) for key, entry in _read("models.yaml").items()}
+def _catalogue_models() -> dict[str, ModelSpec]:
+    entries = _read("models").items()
+    return {key: _checked(ModelSpec, "catalogue", key, entry) for key, entry in entries}
+
+
+@cache
+def _own_models(name: str, text: str) -> dict[str, ModelSpec]:
+    entries = _entries(name, text)
+    twice = sorted(entries.keys() & _catalogue_models().keys())
+    if twice:
+        raise UserError(f"{name}: '{twice[0]}' is a model of the catalogue; take another id")
+    return {key: _checked(ModelSpec, name, key, entry) for key, entry in entries.items()}
 
 
 @cache
 def dataset_specs() -> dict[str, DatasetSpec]:
     """Return every data set of the catalogue by id."""
-    return {key: _checked(DatasetSpec, key, entry) for key, entry in _read("datasets.yaml").items()}
+    entries = _read("datasets.yaml").items()
+    return {key: _checked(DatasetSpec, "catalogue", key, entry) for key, entry in entries}
 
 
-def _checked(kind: type[Spec], key: str, entry: dict[str, Any]) -> Spec:
+def _checked(kind: type[Spec], where: str, key: str, entry: dict[str, Any]) -> Spec:
     try:
-        return kind(id=key, **entry)
+        return kind.model_validate({**entry, "id": key})
     except ValidationError as error:
-        raise UserError(f"catalogue entry '{key}': {error.errors()[0]['msg']}") from None
+        problem = error.errors()[0]
+        name = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+            message = f"no such key; {did_you_mean(name, kind.model_fields)}"
+        raise UserError(f"{where}: entry '{key}': {f'{name}: ' if name else ''}{message}") from None
 
 
 def model_spec(model: str) -> ModelSpec:
@@ -75,12 +128,21 @@ def dataset_spec(dataset: str) -> DatasetSpec:
     return specs[dataset]
 
 
-def model_table(specs: Iterable[ModelSpec]) -> pd.DataFrame:
-    """Return a data frame indexed by model id with the categories, family, size and dimension."""
+def model_table(specs: Iterable[ModelSpec], labels: Labels = "paper") -> pd.DataFrame:
+    """Return a data frame indexed by model id with the categories, family, size and dimension.
+
+    Parameters
+    ----------
+    specs
+        The models.
+    labels
+        ``paper``, or ``corrected`` where the weights contradict the paper's.
+    """
     import pandas as pd
 
     columns = (*CATEGORIES, "family", "architecture", "train_data", "params", "feature_dim")
-    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in specs}
+    chosen = [spec.labelled(labels) for spec in specs]
+    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in chosen}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
     return table.rename_axis("model").sort_index()
 

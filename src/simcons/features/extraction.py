@@ -23,7 +23,7 @@ from simcons.datasets import Sample, iter_samples, manifest_digest, read_index
 from simcons.errors import UserError
 from simcons.features.files import FeatureFile
 from simcons.models.extractor import Extractor, fingerprint_parts, load
-from simcons.models.transforms import Transform
+from simcons.models.transforms import ImageTransform
 from simcons.paths import SPLITS
 from simcons.progress import Advance, progress
 from simcons.store import Store, place
@@ -169,7 +169,7 @@ def _extract_shard(
     dataset: Path, split: str, shard: int, extractors: Mapping[str, Extractor], advance: Advance
 ) -> dict[str, FeatureFile]:
     """Return each model's features on one shard."""
-    by_transform: dict[Transform, list[str]] = defaultdict(list)
+    by_transform: dict[ImageTransform, list[str]] = defaultdict(list)
     for model, extractor in extractors.items():
         by_transform[extractor.transform].append(model)
     outputs: dict[str, list[npt.NDArray[np.float32]]] = {model: [] for model in extractors}
