@@ -74,7 +74,7 @@ def pull(
 
 
 def _amount(summary: Summary) -> str:
-    return f"{summary.moved:,} objects ({summary.n_bytes / 1e6:,.1f} MB)"
+    return f"{summary.moved:,} objects ({summary.n_bytes / 1e6:,.2f} MB)"
 
 
 def _tell(summary: Summary, text: str) -> None:

@@ -57,7 +57,7 @@ def is_absent(error: BaseException) -> bool:
     return isinstance(error, FileNotFoundError) and s3_code(error) not in _BUCKET
 
 
-def diagnose(error: BaseException, remote: str, url: str) -> Exception:
+def diagnose(error: BaseException, remote: str, url: str, folder: str) -> Exception:
     """Return the exception to raise for one that DVC, s3fs or the disk raised.
 
     Parameters
@@ -66,6 +66,8 @@ def diagnose(error: BaseException, remote: str, url: str) -> Exception:
         What was raised.
     remote, url
         The DVC remote's name and where it is.
+    folder
+        What was written to on this machine, for errors of the disk that name no file.
 
     Returns
     -------
@@ -91,10 +93,10 @@ def diagnose(error: BaseException, remote: str, url: str) -> Exception:
             retry=True,
         )
     if code is None and isinstance(error, OSError) and error.errno in _DISK:
-        path = error.filename2 or error.filename or "the cache or the workspace"
+        path = error.filename2 or error.filename or folder
         return TransferError(
-            f"{_DISK[error.errno]}: {path}; what had arrived is kept, nothing half-written is; "
-            f"see to it and run the same command again"
+            f"{_DISK[error.errno]}: {path}; what had arrived whole is kept; see to it and "
+            f"run the same command again"
         )
     return TransferError(f"{where}: {type(error).__name__}: {_one_line(error)}", retry=True)
 

@@ -23,6 +23,7 @@ BATCH = 256
 # So many objects are asked for one by one; for more the remote is listed.
 FEW = 500
 CONNECT_SECONDS = 10
+SECRETS = {"access_key_id", "secret_access_key", "session_token", "password", "sse_customer_key"}
 
 
 def connect(repo: Repo, name: str | None) -> Remote:
@@ -46,6 +47,7 @@ def connect(repo: Repo, name: str | None) -> Remote:
         )
     if name not in remotes:
         raise UserError(f"unknown remote '{name}': {did_you_mean(name, remotes)}")
+    _refuse_secrets_in_git(repo, name)
     if str(remotes[name].get("url", "")).startswith("s3:"):
         remotes[name].setdefault("connect_timeout", CONNECT_SECONDS)
     try:
@@ -57,6 +59,17 @@ def connect(repo: Repo, name: str | None) -> Remote:
             f"remote '{name}' keeps versions in the cloud; use `dvc push` and `dvc pull`"
         )
     return remote
+
+
+def _refuse_secrets_in_git(repo: Repo, name: str) -> None:
+    tracked = repo.config.load_one("repo").get("remote", {}).get(name, {})
+    found = sorted(SECRETS & tracked.keys())
+    if found:
+        raise UserError(
+            f"remote '{name}': {', '.join(found)} is in .dvc/config, which git tracks; take it out "
+            f"with `dvc remote modify --unset {name} {found[0]}`, set it with `--local`, and if it "
+            f"was committed, replace it where it was issued"
+        )
 
 
 def url(remote: Remote) -> str:
@@ -87,7 +100,7 @@ def probe(remote: Remote, *, may_list: bool) -> None:
     except Exception as error:
         if not may_list and s3_code(error) == "AccessDenied":
             return
-        raise diagnose(error, remote.name, url(remote)) from error
+        raise _problem(error, remote, remote.path) from error
 
 
 def sizes(remote: Remote, oids: Sequence[str], moved: Callable[[], None]) -> dict[str, int]:
@@ -109,7 +122,7 @@ def sizes(remote: Remote, oids: Sequence[str], moved: Callable[[], None]) -> dic
         found = {"".join(path.split("/")[-2:]): info["size"] for path, info in listed.items()}
         return {oid: size for oid, size in found.items() if oid in wanted}
     except Exception as error:
-        raise diagnose(error, remote.name, url(remote)) from error
+        raise _problem(error, remote, remote.path) from error
 
 
 def cached_sizes(cache: HashFileDB, oids: Iterable[str]) -> dict[str, int]:
@@ -193,15 +206,19 @@ def move(
             # A batch of one: DVC renames what did not come.
             errors.setdefault(batch[0], error)
         except Exception as error:
-            raise diagnose(error, remote.name, url(remote)) from error
+            raise _problem(error, remote, target.path) from error
         for oid, failure in errors.items():
             if not is_absent(failure):
-                raise diagnose(failure, remote.name, url(remote)) from failure
+                raise _problem(failure, remote, target.path) from failure
             absent.append(oid)
         if into_cache:
             came = [oid for oid in batch if oid not in errors]
             damaged += [oid for oid in came if not Path(target.oid_to_path(oid)).is_file()]
     return absent, damaged
+
+
+def _problem(error: BaseException, remote: Remote, folder: str) -> Exception:
+    return diagnose(error, remote.name, url(remote), str(folder))
 
 
 def _telling(check: Callable[..., Any], moved: Callable[[], None]) -> Callable[..., Any]:

@@ -65,9 +65,7 @@ class Output:
         return f"{self.path}/{self.part}" if self.part else self.path
 
 
-def select(
-    repo: Repo, targets: Sequence[str], remote: str, *, push: bool
-) -> tuple[list[Output], list[str]]:
+def select(repo: Repo, targets: Sequence[str], remote: str) -> tuple[list[Output], list[str]]:
     """Return the outputs that the targets mean, in the order of dvc.yaml.
 
     Parameters
@@ -79,13 +77,11 @@ def select(
         output, of a folder of outputs or inside an output. None means all.
     remote
         Name of the remote in use.
-    push
-        Leave out outputs that are not to be pushed.
 
     Returns
     -------
     outputs : list of Output
-        Those that DVC stores (git holds the others).
+        Those that a remote holds (git holds others, and some are not to be pushed).
     unknown : list of str
         Stages with such outputs that dvc.lock does not record: nobody has run them.
 
@@ -105,7 +101,7 @@ def select(
             meant = {t: part for t, part in parts.items() if part is not None}
             if wanted and not meant:
                 continue
-            state = _state(out, remote, push=push)
+            state = _state(out, remote)
             for target in meant:
                 met[target].add(state)
             if state == "unknown":
@@ -140,10 +136,10 @@ def _part(target: str, stage: str, path: PurePosixPath) -> str | None:
     return str(asked.relative_to(path)) if asked.is_relative_to(path) else None
 
 
-def _state(out: DvcOutput, remote: str, *, push: bool) -> str:
+def _state(out: DvcOutput, remote: str) -> str:
     if not out.use_cache:
         return "git"
-    if push and not out.can_push:
+    if not out.can_push:
         return "kept"
     if out.hash_info is None or not out.hash_info.value:
         return "unknown"
@@ -156,7 +152,7 @@ def _nothing(repo: Repo, target: str, states: set[str]) -> str:
     if "unknown" in states:
         return f"'{target}' is not in dvc.lock: nobody has run it yet; `dvc repro {target}` does"
     if "kept" in states:
-        return f"'{target}' is not pushed (`push: false` in dvc.yaml)"
+        return f"'{target}' is in no remote (`push: false` in dvc.yaml)"
     if "git" in states:
         return f"'{target}': git holds its outputs, there is nothing to move"
     names = {stage.addressing for stage in repo.index.stages}

@@ -100,13 +100,12 @@ class Attempt:
         self.remote: Remote = connect(repo, request["remote"])
         self.where = url(self.remote)
         self.cache = repo.cache.local
-        self.outputs, self.unknown = select(
-            repo, request["targets"], self.remote.name, push=pushing
-        )
+        self.outputs, self.unknown = select(repo, request["targets"], self.remote.name)
         if pushing:
             probe(self.remote, may_list=True)
         self.absent: set[File] = set()
         self.damaged: set[File] = set()
+        self.came: list[str] = []
         lists = {o.oid: list_of(o) for o in self.outputs if o.is_folder}
         # A clone need not have the list of what it never made or pulled.
         self._fetch(lists, [oid for oid in lists if oid not in cached_sizes(self.cache, lists)])
@@ -123,6 +122,7 @@ class Attempt:
         absent, damaged = self._move(self.remote.odb, self.cache, todo)
         self.absent |= {files[oid] for oid in absent}
         self.damaged |= {files[oid] for oid in damaged}
+        self.came += set(todo).difference(absent, damaged)
 
     def _move(self, source: Any, target: Any, oids: list[str]) -> tuple[list[str], list[str]]:
         report = self.report
@@ -173,22 +173,19 @@ class Attempt:
         oids = {f.oid for f in bad}
         whole = [o for o, files in self.files.items() if all(f.oid not in oids for f in files)]
         with self.report.busy():
-            self._check_out(whole)
-            self._check_workspace(whole)
+            self._put_into_workspace(whole)
         if bad:
             lines = [
                 *named(self.absent, f"is not in {self.where}"),
                 *named(self.damaged, f"is damaged in {self.where}"),
             ]
+            head = f"{len(bad)} files could not be pulled; {len(whole)} outputs came whole:"
             raise TransferError(
-                _listing(
-                    f"{len(bad)} files could not be pulled; all other outputs are here:", lines
-                )
+                _listing(head, lines)
                 + "\nwhoever has them can `simcons push` again, which replaces what is missing or "
                 "truncated there; `dvc repro STAGE` makes them here"
             )
-        came = cached_sizes(self.cache, todo)
-        return self._result(todo, came.values())
+        return self._result(self.came, cached_sizes(self.cache, self.came).values())
 
     def _result(
         self, moved: list[str], n_bytes: Iterable[int], replaced: int = 0
@@ -243,14 +240,24 @@ class Attempt:
                 + ", ".join(str(error).splitlines()[1:])
             ) from None
 
-    def _check_workspace(self, outputs: list[Output]) -> None:
-        root = Path(self.repo.root_dir)
-        in_cache = cached_sizes(self.cache, self.by_oid)
-        files = [f for output in outputs for f in self.files[output]]
-        wrong = [f for f in files if _size(root / f.path) != in_cache[f.oid]]
+    def _put_into_workspace(self, outputs: list[Output]) -> None:
+        self._check_out(outputs)
+        wrong = self._wrong_in_workspace(outputs)
+        if wrong:
+            # A plain `dvc pull` has put truncated files here, and noted that they are right.
+            for file in wrong:
+                (Path(self.repo.root_dir) / file.path).unlink(missing_ok=True)
+            self._check_out(outputs)
+            wrong = self._wrong_in_workspace(outputs)
         if wrong:
             lines = named(wrong, "is not whole in the workspace")
             raise TransferError(_listing(f"{len(wrong)} files did not come:", lines), retry=True)
+
+    def _wrong_in_workspace(self, outputs: list[Output]) -> list[File]:
+        root = Path(self.repo.root_dir)
+        in_cache = cached_sizes(self.cache, self.by_oid)
+        files = [f for output in outputs for f in self.files[output]]
+        return [f for f in files if _size(root / f.path) != in_cache[f.oid]]
 
 
 def _size(path: Path) -> int | None:
@@ -278,7 +285,7 @@ def main() -> None:
         except DvcException as error:
             raise UserError(f"DVC: {error}") from error
         except OSError as error:
-            raise diagnose(error, request["remote"] or "default", root) from error
+            raise diagnose(error, request["remote"] or "default", "", root) from error
         report("done", **result)
     except UserError as error:
         report("refused", message=str(error))
