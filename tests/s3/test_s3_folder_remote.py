@@ -102,12 +102,12 @@ def test_own_changes_are_kept_unless_forced(study):
     attempt(study, "push")
     mine = study.root / "data/subsets/digits.json"
     mine.unlink()
-    mine.write_text("mine")
+    mine.write_bytes(b"mine")
     with pytest.raises(UserError, match=r"`--force` replaces them: .*digits\.json"):
         attempt(study, "pull", "data/subsets")
-    assert mine.read_text() == "mine"
+    assert mine.read_bytes() == b"mine"
     attempt(study, "pull", "data/subsets", force=True)
-    assert mine.read_text() != "mine"
+    assert mine.read_bytes() != b"mine"
 
 
 def test_outside_a_clone_the_command_says_so(tmp_path):
@@ -171,9 +171,10 @@ def test_a_missing_object_is_not_a_missing_bucket():
 
 def test_silence_is_an_error_that_may_pass():
     reader, writer = os.pipe()
-    with open(reader) as silent, pytest.raises(TransferError, match="nothing has moved for 0.1"):
-        list(attempts._events(silent, 0.1))
-    os.close(writer)
+    with open(reader) as silent:
+        with pytest.raises(TransferError, match="nothing has moved for 0.1"):
+            list(attempts._events(silent, 0.1))
+        os.close(writer)
 
 
 def test_events_end_with_the_worker():

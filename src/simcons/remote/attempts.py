@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -185,14 +185,14 @@ def _attempt(request: dict[str, Any], silence: float) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             stderr=errors,
             env=environ,
-            cwd=Path.cwd(),
             encoding="utf-8",
         )
         try:
             assert worker.stdin is not None
             assert worker.stdout is not None
-            worker.stdin.write(json.dumps(request) + "\n")
-            worker.stdin.close()
+            with suppress(BrokenPipeError):  # it died at once; what it said last is told below
+                worker.stdin.write(json.dumps(request) + "\n")
+                worker.stdin.close()
             advance = None
             for event in _events(worker.stdout, silence):
                 if event["event"] == "plan" and event["total"]:

@@ -12,6 +12,7 @@ from simcons.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from dvc.output import Output as DvcOutput
     from dvc.repo import Repo
+    from dvc.stage import Stage
     from dvc_data.hashfile.db import HashFileDB
 
 
@@ -95,9 +96,10 @@ def select(repo: Repo, targets: Sequence[str], remote: str) -> tuple[list[Output
     wanted = [_relative(repo, target) for target in targets]
     met: dict[str, set[str]] = {target: set() for target in wanted}
     for stage in repo.index.stages:
+        address = _address(repo, stage)
         for out in stage.outs:
             path = PurePosixPath(Path(out.fspath).relative_to(repo.root_dir).as_posix())
-            parts = {t: _part(t, stage.addressing, path) for t in wanted}
+            parts = {t: _part(t, address, path) for t in wanted}
             meant = {t: part for t, part in parts.items() if part is not None}
             if wanted and not meant:
                 continue
@@ -105,17 +107,26 @@ def select(repo: Repo, targets: Sequence[str], remote: str) -> tuple[list[Output
             for target in meant:
                 met[target].add(state)
             if state == "unknown":
-                unknown[stage.addressing] = None
+                unknown[address] = None
             if state != "stored":
                 continue
             size = out.meta.size if out.meta else None
             for part in sorted(set(meant.values())) or [""]:
-                output = Output(stage.addressing, str(path), out.hash_info.value, size, part)
+                output = Output(address, str(path), out.hash_info.value, size, part)
                 found[output.path, part] = output
     for target, states in met.items():
         if "stored" not in states:
             raise UserError(_nothing(repo, target, states))
     return _without_parts_of_wholes(found), list(unknown)
+
+
+def _address(repo: Repo, stage: Stage) -> str:
+    """Return a stage's name as seen from the root; DVC's own is as seen from the current folder."""
+    file = Path(stage.path).relative_to(repo.root_dir).as_posix()
+    name = getattr(stage, "name", None)
+    if name is None:
+        return file
+    return str(name) if file == "dvc.yaml" else f"{file}:{name}"
 
 
 def _relative(repo: Repo, target: str) -> str:
@@ -155,7 +166,7 @@ def _nothing(repo: Repo, target: str, states: set[str]) -> str:
         return f"'{target}' is in no remote (`push: false` in dvc.yaml)"
     if "git" in states:
         return f"'{target}': git holds its outputs, there is nothing to move"
-    names = {stage.addressing for stage in repo.index.stages}
+    names = {_address(repo, stage) for stage in repo.index.stages}
     families = {name.split("@")[0] for name in names}
     near = did_you_mean(target, names | families)
     listed = ", ".join(sorted(families))
