@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analysis, catalog, check_model, store, study
+from simcons.cli import analysis, catalog, check_model, remote, store, study
 
 app = typer.Typer(
     name="simcons",
@@ -21,6 +21,8 @@ app.add_typer(catalog.models_app, name="models")
 catalog.models_app.command("check")(check_model.check_model)
 app.add_typer(catalog.datasets_app, name="datasets")
 app.command("status")(study.status)
+app.command("push")(remote.push)
+app.command("pull")(remote.pull)
 app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
