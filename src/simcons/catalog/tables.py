@@ -21,38 +21,53 @@ Spec = TypeVar("Spec", ModelSpec, DatasetSpec)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 
 
-@cache
-def read_table(name: str) -> dict[str, Any]:
-    """Return a YAML file of the catalogue; callers must not change it."""
-    from ruamel.yaml import YAML
+def _read(folder: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a YAML file, or of every YAML file of a folder, of this package."""
+    place = files("simcons.catalog").joinpath(folder)
+    found = [place] if place.is_file() else sorted(place.iterdir(), key=lambda item: item.name)
+    entries: dict[str, dict[str, Any]] = {}
+    for item in found:
+        more = _entries(item.name, item.read_text(encoding="utf-8"))
+        twice = sorted(entries.keys() & more.keys())
+        if twice:
+            raise UserError(f"catalogue entry '{twice[0]}' is in two files, one is {item.name}")
+        entries |= more
+    return entries
 
-    text = files("simcons.catalog").joinpath(name).read_text(encoding="utf-8")
-    return YAML(typ="safe").load(text) or {}
+
+def _entries(name: str, text: str) -> dict[str, dict[str, Any]]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        values = YAML(typ="safe").load(text) or {}
+    except YAMLError as error:
+        raise UserError(f"{name}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{name}: got {values!r}; allowed: a map from ids to entries")
+    for key, entry in values.items():
+        if not isinstance(entry, dict):
+            raise UserError(f"{name}: entry '{key}': got {entry!r}; allowed: a map of its facts")
+    return values
 
 
 @cache
 def model_specs() -> dict[str, ModelSpec]:
     """Return every model of the catalogue by id."""
-    return {
-        key: checked_spec(ModelSpec, key, entry) for key, entry in read_table("models.yaml").items()
-    }
+    entries = _read("models.yaml").items()
+    return {key: _checked(ModelSpec, "catalogue", key, entry) for key, entry in entries}
 
 
-def checked_spec(kind: type[Spec], key: str, entry: dict[str, Any]) -> Spec:
-    """Return an entry of the catalogue, validated.
-
-    Raises
-    ------
-    UserError
-        If a key is unknown or missing, or a value is not allowed.
-    """
+def _checked(kind: type[Spec], where: str, key: str, entry: dict[str, Any]) -> Spec:
     try:
-        return kind(id=key, **entry)
+        return kind.model_validate({**entry, "id": key})
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        what = problem["msg"].removeprefix("Value error, ")
-        raise UserError(f"catalogue entry '{key}': {f'{where}: ' if where else ''}{what}") from None
+        name = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+            message = f"no such key; {did_you_mean(name, kind.model_fields)}"
+        raise UserError(f"{where}: entry '{key}': {f'{name}: ' if name else ''}{message}") from None
 
 
 def model_spec(model: str) -> ModelSpec:
