@@ -36,6 +36,11 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
+    def user_datasets(self) -> Path:
+        """A user's own data sets, in the form of the catalogue's."""
+        return self.root / "datasets.yaml"
+
+    @property
     def studies(self) -> Path:
         """The folder of ready-made studies."""
         return self.root / "studies"

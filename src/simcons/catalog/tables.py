@@ -21,7 +21,9 @@ Spec = TypeVar("Spec", ModelSpec, DatasetSpec)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 
 
-def _read(name: str) -> dict[str, dict[str, Any]]:
+@cache
+def read_table(name: str) -> dict[str, Any]:
+    """Return a YAML file of the catalogue; callers must not change it."""
     from ruamel.yaml import YAML
 
     text = files("simcons.catalog").joinpath(name).read_text(encoding="utf-8")
@@ -31,20 +33,26 @@ def _read(name: str) -> dict[str, dict[str, Any]]:
 @cache
 def model_specs() -> dict[str, ModelSpec]:
     """Return every model of the catalogue by id."""
-    return {key: _checked(ModelSpec, key, entry) for key, entry in _read("models.yaml").items()}
+    return {
+        key: checked_spec(ModelSpec, key, entry) for key, entry in read_table("models.yaml").items()
+    }
 
 
-@cache
-def dataset_specs() -> dict[str, DatasetSpec]:
-    """Return every data set of the catalogue by id."""
-    return {key: _checked(DatasetSpec, key, entry) for key, entry in _read("datasets.yaml").items()}
+def checked_spec(kind: type[Spec], key: str, entry: dict[str, Any]) -> Spec:
+    """Return an entry of the catalogue, validated.
 
-
-def _checked(kind: type[Spec], key: str, entry: dict[str, Any]) -> Spec:
+    Raises
+    ------
+    UserError
+        If a key is unknown or missing, or a value is not allowed.
+    """
     try:
         return kind(id=key, **entry)
     except ValidationError as error:
-        raise UserError(f"catalogue entry '{key}': {error.errors()[0]['msg']}") from None
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        what = problem["msg"].removeprefix("Value error, ")
+        raise UserError(f"catalogue entry '{key}': {f'{where}: ' if where else ''}{what}") from None
 
 
 def model_spec(model: str) -> ModelSpec:
@@ -59,20 +67,6 @@ def model_spec(model: str) -> ModelSpec:
     if model not in specs:
         raise UserError(f"unknown model '{model}': {did_you_mean(model, specs)}")
     return specs[model]
-
-
-def dataset_spec(dataset: str) -> DatasetSpec:
-    """Return a data set of the catalogue.
-
-    Raises
-    ------
-    UserError
-        If the catalogue has no such data set.
-    """
-    specs = dataset_specs()
-    if dataset not in specs:
-        raise UserError(f"unknown data set '{dataset}': {did_you_mean(dataset, specs)}")
-    return specs[dataset]
 
 
 def model_table(specs: Iterable[ModelSpec]) -> pd.DataFrame:

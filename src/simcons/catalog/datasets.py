@@ -1,0 +1,117 @@
+"""The catalogue's data sets: lookup by folder name or published id, and the tables of labels."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from simcons.catalog.specs import DatasetSpec
+from simcons.catalog.tables import checked_spec, read_table
+from simcons.errors import UserError, did_you_mean
+from simcons.files import read_yaml
+from simcons.paths import SPLITS, Paths, folder_name
+
+
+@cache
+def _shipped() -> dict[str, DatasetSpec]:
+    entries = read_table("datasets.yaml")
+    return {key: checked_spec(DatasetSpec, key, entry) for key, entry in entries.items()}
+
+
+@cache
+def _own(path: Path, _version: tuple[int, int]) -> dict[str, DatasetSpec]:
+    entries = read_yaml(path) or {}
+    if not isinstance(entries, dict):
+        raise UserError(f"{path}: expected a map of data sets by name")
+    for key, entry in entries.items():
+        if key in _shipped():
+            raise UserError(f"{path}: '{key}' is a data set of the catalogue; take another name")
+        if not isinstance(entry, dict):
+            raise UserError(f"{path}: data set '{key}': got {entry!r}; expected a map of its facts")
+    try:
+        return {str(k): checked_spec(DatasetSpec, str(k), entry) for k, entry in entries.items()}
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def dataset_specs() -> dict[str, DatasetSpec]:
+    """Return every data set by id: the catalogue's, and those of datasets.yaml beside params.yaml.
+
+    Raises
+    ------
+    UserError
+        If an entry is not valid, or a user's has the name of one of the catalogue.
+    """
+    path = Paths().user_datasets.resolve()
+    if not path.is_file():
+        return dict(_shipped())
+    stat = path.stat()
+    return {**_shipped(), **_own(path, (stat.st_mtime_ns, stat.st_size))}
+
+
+def dataset_spec(dataset: str) -> DatasetSpec:
+    """Return a data set by its id (``wds_vtab_cifar10``) or published id (``wds/vtab/cifar10``).
+
+    Raises
+    ------
+    UserError
+        If there is no such data set, or it has no single class per image (retrieval, multi-label).
+    """
+    specs = dataset_specs()
+    if dataset in specs:
+        return specs[dataset]
+    by_paper_id = {spec.paper_id: spec for spec in specs.values() if spec.paper_id}
+    if dataset in by_paper_id:
+        return by_paper_id[dataset]
+    refuse_by_name(dataset)
+    hint = did_you_mean(dataset, by_paper_id if "/" in dataset else specs)
+    raise UserError(f"unknown data set '{dataset}': {hint}")
+
+
+def refuse_by_name(dataset: str) -> None:
+    """Stop at the name of a public data set whose images have no single class.
+
+    Raises
+    ------
+    UserError
+        If it is one, as an id or as a hub repository (``clip-benchmark/wds_flickr30k``).
+    """
+    name = folder_name(dataset.rpartition("clip-benchmark/")[2]).removeprefix("wds_")
+    for reason, names in read_table("refused_datasets.yaml").items():
+        if name in names:
+            raise UserError(
+                f"data set '{dataset}' is refused: {reason}; probes and balanced subsets need "
+                f"exactly one class per image"
+            )
+
+
+def superclass_table(dataset: str) -> list[dict[str, Any]]:
+    """Return the superclasses of a derived data set, in the order of their labels.
+
+    Returns
+    -------
+    list of dict
+        Keys ``train`` and ``test``: the parent's labels; ``name`` if the superclass has one.
+
+    Raises
+    ------
+    UserError
+        If there is no such table.
+    """
+    tables = read_table("superclasses.yaml")
+    if dataset not in tables:
+        hint = did_you_mean(dataset, tables)
+        raise UserError(f"data set '{dataset}' has no table of superclasses: {hint}")
+    return [dict(row) for row in tables[dataset]]
+
+
+def variant_classes(variant: str) -> list[int] | None:
+    """Return the parent's labels that a test-only variant has, ascending; None: all."""
+    classes = read_table("variant_classes.yaml").get(variant)
+    return None if classes is None else list(classes)
+
+
+def dataset_splits(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the splits that a data set has: a variant has a test split only."""
+    return ("test",) if spec.variant_of else SPLITS
