@@ -27,6 +27,7 @@ from pydantic import (
 
 from simcons.catalog import (
     DatasetSpec,
+    Labels,
     ModelSpec,
     dataset_spec,
     dataset_specs,
@@ -188,6 +189,8 @@ class Consistency(_Section):
     accuracy_from
         Data set without probes of its own -> the one whose probe accuracies stand for them (a
         subset of ImageNet -> ImageNet).
+    labels
+        The models' categories: the ``paper``'s, or ``corrected`` where the weights contradict them.
     """
 
     methods: list[Method] = Field(min_length=1)
@@ -203,6 +206,7 @@ class Consistency(_Section):
     anchors: list[str] = []
     overlaps: list[list[str]] = []
     accuracy_from: dict[str, str] = {}
+    labels: Labels = "paper"
 
 
 class ZooLearned(_Section):
@@ -316,7 +320,7 @@ class Study(_Section):
             for dataset in _unique(own, f"{key}_datasets: data set"):
                 _known(f"{key}_datasets", dataset, self.datasets)
             for dataset in _unique(given, f"imported.{published}: data set"):
-                _known(f"imported.{published}", dataset, _catalogue_names())
+                _known(f"imported.{published}", dataset, dataset_specs())
                 if dataset in own:
                     raise ValueError(
                         f"imported.{published}: '{dataset}' is in {key}_datasets too; its "
@@ -358,7 +362,7 @@ class Study(_Section):
                 f"study '{self.study}' has no data set '{name}': {did_you_mean(name, self.names())}"
             )
         if name not in self.datasets:
-            return dataset_spec(_catalogue_names()[name])
+            return dataset_spec(name)
         entry = self.datasets[name]
         spec = dataset_spec(entry.id or name)
         return spec.model_copy(update={"options": {**spec.options, **entry.options}})
@@ -385,7 +389,7 @@ class Study(_Section):
 
     def model_table(self) -> pd.DataFrame:
         """Return the models as a data frame indexed by id, with their categories."""
-        return model_table(self.model_specs().values())
+        return model_table(self.model_specs().values(), self.consistency.labels)
 
     def model_specs(self) -> dict[str, ModelSpec]:
         """Return the models of the study by id, sorted: the catalogue's and the zoo's."""
@@ -427,11 +431,6 @@ def _known(key: str, name: str, allowed: Iterable[str]) -> None:
     """Refuse an unknown data set."""
     if name not in allowed:
         raise ValueError(f"{key}: unknown data set '{name}': {did_you_mean(name, allowed)}")
-
-
-def _catalogue_names() -> dict[str, str]:
-    """Return the id of every data set of the catalogue by its folder name."""
-    return {folder_name(dataset): dataset for dataset in dataset_specs()}
 
 
 def _unique(names: list[str], what: str) -> list[str]:

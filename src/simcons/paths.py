@@ -58,6 +58,16 @@ class Paths:
         return self.imports(str(name)) / dataset
 
     @property
+    def own(self) -> Path:
+        """What the user adds: Python modules that make models."""
+        return self.root / "own"
+
+    @property
+    def own_models(self) -> Path:
+        """The user's own models, written like the catalogue's."""
+        return self.own / "models.yaml"
+
+    @property
     def data(self) -> Path:
         """DVC outputs, never in git."""
         return self.root / "data"

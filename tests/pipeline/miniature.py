@@ -129,7 +129,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 def make_clone(root: Path, params: dict[str, Any] = PARAMS) -> Clone:
     """Make a repository that holds the pipeline, the code and a miniature study."""
-    for name in ("src", "stages", "studies"):
+    for name in ("own", "src", "stages", "studies"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, root / name)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from simcons.catalog.specs import DatasetSpec, ModelSpec
+from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec
 from simcons.errors import UserError, did_you_mean
+from simcons.paths import Paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +31,68 @@ def read_table(name: str) -> dict[str, Any]:
     return YAML(typ="safe").load(text) or {}
 
 
-@cache
+def _read(folder: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a YAML file, or of every YAML file of a folder, of this package."""
+    place = files("simcons.catalog").joinpath(folder)
+    found = [place] if place.is_file() else sorted(place.iterdir(), key=lambda item: item.name)
+    entries: dict[str, dict[str, Any]] = {}
+    for item in found:
+        more = _entries(item.name, item.read_text(encoding="utf-8"))
+        twice = sorted(entries.keys() & more.keys())
+        if twice:
+            raise UserError(f"catalogue entry '{twice[0]}' is in two files, one is {item.name}")
+        entries |= more
+    return entries
+
+
+def _entries(name: str, text: str) -> dict[str, dict[str, Any]]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        values = YAML(typ="safe").load(text) or {}
+    except YAMLError as error:
+        raise UserError(f"{name}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{name}: got {values!r}; allowed: a map from ids to entries")
+    for key, entry in values.items():
+        if not isinstance(entry, dict):
+            raise UserError(f"{name}: entry '{key}': got {entry!r}; allowed: a map of its facts")
+    return values
+
+
 def model_specs() -> dict[str, ModelSpec]:
-    """Return every model of the catalogue by id."""
-    return {
-        key: checked_spec(ModelSpec, key, entry) for key, entry in read_table("models.yaml").items()
-    }
+    """Return every model by id: the catalogue's, and the user's own of ``own/models.yaml``.
+
+    Raises
+    ------
+    UserError
+        If the user's file holds anything that is not allowed.
+    """
+    path = Paths().own_models
+    if not path.is_file():
+        return _catalogue_models()
+    return {**_catalogue_models(), **_own_models(str(path), path.read_text(encoding="utf-8"))}
 
 
-def checked_spec(kind: type[Spec], key: str, entry: dict[str, Any]) -> Spec:
+@cache
+def _catalogue_models() -> dict[str, ModelSpec]:
+    entries = _read("models").items()
+    return {key: checked_spec(ModelSpec, key, entry) for key, entry in entries}
+
+
+@cache
+def _own_models(name: str, text: str) -> dict[str, ModelSpec]:
+    entries = _entries(name, text)
+    twice = sorted(entries.keys() & _catalogue_models().keys())
+    if twice:
+        raise UserError(f"{name}: '{twice[0]}' is a model of the catalogue; take another id")
+    return {key: checked_spec(ModelSpec, key, entry, where=name) for key, entry in entries.items()}
+
+
+def checked_spec(
+    kind: type[Spec], key: str, entry: dict[str, Any], *, where: str = "catalogue"
+) -> Spec:
     """Return an entry of the catalogue, validated.
 
     Raises
@@ -47,12 +101,14 @@ def checked_spec(kind: type[Spec], key: str, entry: dict[str, Any]) -> Spec:
         If a key is unknown or missing, or a value is not allowed.
     """
     try:
-        return kind(id=key, **entry)
+        return kind.model_validate({**entry, "id": key})
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        what = problem["msg"].removeprefix("Value error, ")
-        raise UserError(f"catalogue entry '{key}': {f'{where}: ' if where else ''}{what}") from None
+        name = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+            message = f"no such key; {did_you_mean(name, kind.model_fields)}"
+        raise UserError(f"{where}: entry '{key}': {f'{name}: ' if name else ''}{message}") from None
 
 
 def model_spec(model: str) -> ModelSpec:
@@ -69,12 +125,21 @@ def model_spec(model: str) -> ModelSpec:
     return specs[model]
 
 
-def model_table(specs: Iterable[ModelSpec]) -> pd.DataFrame:
-    """Return a data frame indexed by model id with the categories, family, size and dimension."""
+def model_table(specs: Iterable[ModelSpec], labels: Labels = "paper") -> pd.DataFrame:
+    """Return a data frame indexed by model id with the categories, family, size and dimension.
+
+    Parameters
+    ----------
+    specs
+        The models.
+    labels
+        ``paper``, or ``corrected`` where the weights contradict the paper's.
+    """
     import pandas as pd
 
     columns = (*CATEGORIES, "family", "architecture", "train_data", "params", "feature_dim")
-    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in specs}
+    chosen = [spec.labelled(labels) for spec in specs]
+    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in chosen}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
     return table.rename_axis("model").sort_index()
 

@@ -1,7 +1,7 @@
 """Arrays out of files that `torch.save` wrote, and nothing else out of them.
 
 Such a file is a pickle, and an unrestricted pickle can run any code. torch's own restricted reader
-(``weights_only``) is told to let NumPy arrays pass besides tensors; anything else is refused by name.
+(``weights_only``) lets NumPy arrays pass here besides tensors; anything else is refused by name.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def imported_similarity(
             raise UserError(f"{path}: no model '{absent[0]}': {did_you_mean(absent[0], have)}")
         rows = rows[rows["model_1"].isin(names) & rows["model_2"].isin(names)]
         values = np.eye(len(names))
-        one, two = (pd.Index(names).get_indexer(rows[c]) for c in ("model_1", "model_2"))
+        one, two = (pd.Index(names).get_indexer(pd.Index(rows[c])) for c in ("model_1", "model_2"))
         values[one, two] = values[two, one] = rows["value"]
         matrices[measure] = SimilarityMatrix(names, values, measure=measure)
     empty = pd.DataFrame(columns=list(REPLICATE_COLUMNS)).astype(

@@ -77,15 +77,14 @@ def dataset_name(text: str) -> str:
         If the catalogue has no such data set, or several of that title.
     """
     specs = dataset_specs()
-    names = {folder_name(dataset): dataset for dataset in specs}
-    if folder_name(text) in names:
+    if folder_name(text) in specs:
         return folder_name(text)
-    titled = [name for name, dataset in names.items() if specs[dataset].name == text]
+    titled = [name for name, spec in specs.items() if spec.name == text]
     if len(titled) == 1:
         return titled[0]
     if titled:
         raise UserError(f"'{text}' is the title of {' and of '.join(sorted(titled))}")
-    raise UserError(f"unknown data set '{text}': {did_you_mean(folder_name(text), names)}")
+    raise UserError(f"unknown data set '{text}': {did_you_mean(folder_name(text), specs)}")
 
 
 def measure_name(text: str) -> str:

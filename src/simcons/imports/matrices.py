@@ -89,7 +89,7 @@ def checked(where: object, values: Array, ids: Sequence[str]) -> Matrix:
         ("should be 1, on the diagonal", _off_diagonal(found)),
     ):
         if wrong.any():
-            i, j = np.argwhere(wrong)[0]
+            i, j = map(int, np.argwhere(wrong)[0])
             count = int(wrong.sum())
             raise UserError(
                 f"{where}: {found[i, j]:.6g}, of {ids[i]} and {ids[j]}, {problem}"
@@ -97,7 +97,7 @@ def checked(where: object, values: Array, ids: Sequence[str]) -> Matrix:
             )
     asymmetry = float(np.abs(found - found.T).max())
     if asymmetry > SYMMETRY_TOLERANCE:
-        i, j = np.unravel_index(np.abs(found - found.T).argmax(), found.shape)
+        i, j = divmod(int(np.abs(found - found.T).argmax()), m)
         raise UserError(
             f"{where}: not symmetric: {found[i, j]:.6g} and {found[j, i]:.6g} for {ids[i]} and "
             f"{ids[j]}"

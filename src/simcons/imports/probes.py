@@ -24,7 +24,7 @@ SHARES = ("top1", "top5", "mean_per_class_recall")
 PUBLISHED = "published"
 
 # Of our columns, those that are not floats; what was not published is missing in each.
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "model": object,
     "solver": object,
     "learning_rate_on_edge": "boolean",
@@ -97,5 +97,5 @@ def probe_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     from simcons.probes.results import row_columns
 
     table = pd.DataFrame(list(rows)).assign(solver=PUBLISHED).reindex(columns=row_columns())
-    types = {column: _TYPES.get(column, float) for column in table}
+    types = {column: _TYPES.get(column, float) for column in row_columns()}
     return table.astype(types).sort_values(["model", "seed"], ignore_index=True)

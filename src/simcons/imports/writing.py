@@ -119,7 +119,7 @@ def write_study(choice: Choice, name: str, paths: Paths) -> None:
     }
     with atomic(paths.study_file(name)) as part, part.open("w", encoding="utf-8") as file:
         file.write(_HEADER.format(name=name))
-        yaml = YAML(typ="safe")
+        yaml: Any = YAML(typ="safe")
         yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
         yaml.dump(values, file)
 
