@@ -34,7 +34,7 @@ def load_array(path: Path) -> Array:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        found = re.search(r"(?:GLOBAL |<class ')([\w.]+)", str(error))
         what = f"it holds '{found[1]}'" if found else "it is no file of torch.save"
         raise UserError(f"{path}: refused: {what}; an array or tensor alone is read") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simcons.errors import UserError
@@ -34,7 +34,7 @@ class Choice:
 
 
 def choose(found: Published) -> Choice:
-    """Choose the measures that most data sets have, and the models that all of these have.
+    """Choose measures and data sets that have all of these, and the models that all of those have.
 
     Raises
     ------
@@ -44,12 +44,12 @@ def choose(found: Published) -> Choice:
     by_dataset: dict[str, set[str]] = {}
     for dataset, measure in found.matrices:
         by_dataset.setdefault(dataset, set()).add(measure)
-    counts = Counter(measure for measures in by_dataset.values() for measure in measures)
-    most = max(counts.values(), default=0)
-    measures = sorted(m for m in counts if counts[m] == most)
-    similarity = sorted(d for d, have in by_dataset.items() if have >= set(measures))
+    measures, similarity = _largest(by_dataset)
     left = [
-        Left(f"{measure} on {dataset}", "too few data sets have this measure, or this one others")
+        Left(
+            f"{measure} on {dataset}",
+            "the study's data sets do not all have it",
+        )
         for dataset, measure in sorted(found.matrices)
         if measure not in measures or dataset not in similarity
     ]
@@ -77,3 +77,15 @@ def choose(found: Published) -> Choice:
             probes.append(dataset)
     seeds = {row["seed"] for d in probes for row in found.probes[d] if "seed" in row}
     return Choice(models, measures, similarity, probes, sorted(seeds), left)
+
+
+def _largest(by_dataset: Mapping[str, set[str]]) -> tuple[list[str], list[str]]:
+    """Return the measures and data sets, each having all of them, that make most matrices."""
+    choices = []
+    for wanted in by_dataset.values():
+        having = sorted(d for d, have in by_dataset.items() if have >= wanted)
+        if len(having) > 1:
+            choices.append((len(wanted) * len(having), len(having), sorted(wanted), having))
+    if not choices:
+        return [], []
+    return max(choices)[2:]
