@@ -34,8 +34,9 @@ def used_fingerprints(study: Study, paths: Paths) -> set[str]:
                 continue
             parts = {split: feature_parts(entry, digest, split, threads) for split in SPLITS}
             used |= {fingerprint("features", p) for p in parts.values()}
-            used |= {
-                fingerprint("probes", probe_parts(model, parts, study.probe, seed, threads))
-                for seed in study.probe.seeds
-            }
+            if dataset in study.probe_datasets:
+                used |= {
+                    fingerprint("probes", probe_parts(model, parts, study.probe, seed, threads))
+                    for seed in study.probe.seeds
+                }
     return used

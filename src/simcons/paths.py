@@ -40,6 +40,28 @@ class Paths:
         """The folder of ready-made studies."""
         return self.root / "studies"
 
+    def study_file(self, name: str) -> Path:
+        """A ready-made study."""
+        return self.studies / f"{name}.yaml"
+
+    def imports(self, name: str) -> Path:
+        """Published results in our formats, a folder per data set."""
+        return self.root / "imports" / name
+
+    def imported(self, name: str | None, dataset: str) -> Path:
+        """Published results on one data set."""
+        return self.imports(str(name)) / dataset
+
+    @property
+    def own(self) -> Path:
+        """What the user adds: Python modules that make models."""
+        return self.root / "own"
+
+    @property
+    def own_models(self) -> Path:
+        """The user's own models, written like the catalogue's."""
+        return self.own / "models.yaml"
+
     @property
     def own(self) -> Path:
         """What the user adds: models, data sets, Python modules."""

@@ -1,7 +1,7 @@
 """Models and data sets as data: what the study knows about each, and lookup by id.
 
-The facts lie in the YAML files beside this module, keyed by id. Nothing here
-loads a model or an image.
+The facts lie in ``models/`` and ``datasets.yaml`` beside this module, keyed by id; a user's own
+models in ``own/models.yaml`` of the repository. Nothing here loads a model or an image.
 """
 
 from simcons.catalog.datasets import (
@@ -11,7 +11,7 @@ from simcons.catalog.datasets import (
     superclass_table,
     variant_classes,
 )
-from simcons.catalog.specs import DatasetSpec, ModelSpec, TransformSpec, WeightsSpec
+from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec, TransformSpec, WeightsSpec
 from simcons.catalog.tables import (
     CATEGORIES,
     dataset_table,
@@ -23,6 +23,7 @@ from simcons.catalog.tables import (
 __all__ = [
     "CATEGORIES",
     "DatasetSpec",
+    "Labels",
     "ModelSpec",
     "TransformSpec",
     "WeightsSpec",

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from simcons.catalog.specs import DatasetSpec
-from simcons.catalog.tables import _checked, _entries, _read
+from simcons.catalog.tables import _entries, _read, checked_spec
 from simcons.errors import UserError, did_you_mean
 from simcons.paths import SPLITS, Paths, folder_name
 
@@ -31,7 +31,7 @@ def dataset_specs() -> dict[str, DatasetSpec]:
 @cache
 def _catalogue() -> dict[str, DatasetSpec]:
     entries = _read("datasets.yaml").items()
-    return {key: _checked(DatasetSpec, "catalogue", key, entry) for key, entry in entries}
+    return {key: checked_spec(DatasetSpec, key, entry) for key, entry in entries}
 
 
 @cache
@@ -40,7 +40,9 @@ def _own(name: str, text: str) -> dict[str, DatasetSpec]:
     twice = sorted(entries.keys() & _catalogue().keys())
     if twice:
         raise UserError(f"{name}: '{twice[0]}' is a data set of the catalogue; take another name")
-    return {key: _checked(DatasetSpec, name, key, entry) for key, entry in entries.items()}
+    return {
+        key: checked_spec(DatasetSpec, key, entry, where=name) for key, entry in entries.items()
+    }
 
 
 def dataset_spec(dataset: str) -> DatasetSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import (
@@ -13,9 +14,40 @@ from pydantic import (
     model_validator,
 )
 
+# Whose labels a study uses; and what is a label.
+Labels = Literal["paper", "corrected"]
+Label = Literal[
+    "objective",
+    "architecture",
+    "architecture_class",
+    "train_data",
+    "train_data_class",
+    "size_class",
+]
+
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# What each kind of weights needs, and what it may have besides.
+_FILE_KEYS = {"sha256", "match", "key", "prefix", "ignore"}
+_NEEDED: dict[str, set[str]] = {
+    "untrained": set(),
+    "hub": {"tag"},
+    "file": {"path"},
+    "package": {"package", "path"},
+    "url": {"url"},
+    "python": set(),
+    "zoo": {"path"},
+}
+_ALLOWED: dict[str, set[str]] = {
+    "hub": {"revision"},
+    "file": _FILE_KEYS,
+    "package": _FILE_KEYS,
+    "url": _FILE_KEYS,
+    "python": {"path", "sha256"},
+}
 
 
 class WeightsSpec(_Spec):
@@ -24,33 +56,56 @@ class WeightsSpec(_Spec):
     Attributes
     ----------
     kind
-        ``untrained`` (initialised from the model's seed), ``hub`` (a tag of timm or open_clip,
-        downloaded by that library), ``file`` (a local safetensors or torch checkpoint), ``package``
-        (a file inside an installed Python package) or ``zoo`` (trained by this pipeline).
+        ``untrained`` (initialised from the model's seed), ``hub`` (a tag of timm, open_clip or
+        torchvision, or a revision on the hub of transformers, downloaded by that library), ``file``
+        (a local safetensors or torch checkpoint), ``url`` (such a checkpoint, downloaded once),
+        ``package`` (a file inside an installed Python package), ``python`` (the model's function
+        sees to them) or ``zoo`` (trained by this pipeline).
     tag
-        Of a hub: the pretrained tag, such as ``in1k`` or ``laion2b_s34b_b79k``.
+        Of a hub: the pretrained tag, such as ``in1k`` or ``laion2b_s34b_b79k``; for transformers
+        the branch, tag or commit of the model's repository.
+    revision
+        Of timm's hub: the commit of the model's repository, to pin it.
     package, path
         The package, and the file's path inside it or on this machine.
+    url
+        Where the file is downloaded from.
     sha256
         The file's expected SHA-256; a mismatch is refused.
     match
         How the file's tensors are matched to the architecture's: by ``name``, or by ``position``
         for a file whose tensors have other names in the same order (shapes must agree).
+    key
+        Where in the file the tensors lie, if not at its top: keys of nested maps, with slashes
+        between them. (``state_dict`` and ``model`` at the top are found without.)
+    prefix
+        What the names of the tensors begin with, to be taken off.
+    ignore
+        Beginnings of names (without the prefix) of tensors that are not used, such as a decoder's.
     """
 
-    kind: Literal["untrained", "hub", "file", "package", "zoo"]
+    kind: Literal["untrained", "hub", "file", "package", "url", "python", "zoo"]
     tag: str | None = None
+    revision: str | None = None
     package: str | None = None
     path: str | None = None
+    url: str | None = Field(default=None, pattern=r"^https?://[^/]+/.*[^/]$")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     match: Literal["name", "position"] = "name"
+    key: str | None = None
+    prefix: str = ""
+    ignore: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> WeightsSpec:
-        needed = {"hub": ("tag",), "file": ("path",), "package": ("package", "path")}
-        for key in needed.get(self.kind, ()):
+        needed = _NEEDED[self.kind]
+        for key in sorted(needed):
             if getattr(self, key) is None:
                 raise ValueError(f"weights of kind '{self.kind}' need '{key}'")
+        allowed = needed | _ALLOWED.get(self.kind, set()) | {"kind"}
+        for key in sorted(self.model_fields_set - allowed):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"weights of kind '{self.kind}' have no '{key}'")
         return self
 
 
@@ -85,31 +140,41 @@ class ModelSpec(_Spec):
     Attributes
     ----------
     id
-        The model's id, the same everywhere.
+        The model's id, the same everywhere; it names folders.
     source
         The module of `simcons.models` that loads it.
     name
-        The architecture's name in that source.
+        The architecture's name in that source; for ``python`` ``package.module:function``, for
+        ``transformers`` the repository on its hub or a local folder.
     weights
         Where the weights come from.
     objective, architecture_class, train_data_class, size_class
         The categories that the study compares.
+    corrected
+        Labels that the weights contradict: what the model is, beside what a paper says of it.
     params
         Number of parameters, the head included; None where it is not known.
     family
         Models that differ in the seed alone share it; by default the id.
     feature_dim
         Length of the representation; checked when the model is loaded.
-    layer, token
-        Which layer's output, and for transformers which token, is the representation.
+    layer
+        Whose output is the representation: a module's name in the network (``norm``,
+        ``blocks.5``), or ``pooled``: what comes before the head.
+    token
+        What is taken of a transformer's tokens: ``cls``, ``avg`` (of the patches), or ``cls+avg``,
+        one after the other. ``avg`` of a convolutional map (n, c, h, w) is its spatial average.
+        None: the output as it is, flattened.
     transform
         None: the source's own evaluation transform.
     options
-        Further arguments of the architecture, such as ``img_size``.
+        Further arguments of the architecture, such as ``img_size``, or of the user's function.
+    note
+        What a reader of the results should know.
     """
 
-    id: str
-    source: Literal["timm", "open_clip", "pixels", "zoo"]
+    id: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")
+    source: Literal["timm", "open_clip", "torchvision", "transformers", "python", "pixels", "zoo"]
     name: str
     weights: WeightsSpec
     objective: str
@@ -118,15 +183,17 @@ class ModelSpec(_Spec):
     train_data: str
     train_data_class: str
     size_class: str
+    corrected: dict[Label, str] = Field(default_factory=dict)
     params: int | None = Field(default=None, ge=0)
     feature_dim: PositiveInt
     layer: str = "pooled"
-    token: str | None = None
+    token: Literal["cls", "avg", "cls+avg"] | None = None
     transform: TransformSpec | None = None
     family: str = ""
     seed: int | None = None
     license: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    note: str = ""
 
     @model_validator(mode="after")
     def _defaults(self) -> ModelSpec:
@@ -134,7 +201,13 @@ class ModelSpec(_Spec):
             object.__setattr__(self, "family", self.id)
         if self.weights.kind == "untrained" and self.seed is None and self.source != "pixels":
             raise ValueError("an untrained model needs a 'seed'")
+        if self.source == "python" and re.fullmatch(r"[\w.]+:\w+", self.name) is None:
+            raise ValueError(f"name: got '{self.name}'; allowed: 'package.module:function'")
         return self
+
+    def labelled(self, labels: Labels) -> ModelSpec:
+        """Return the model with the ``paper``'s labels, or with the ``corrected`` ones."""
+        return self.model_copy(update=self.corrected) if labels == "corrected" else self
 
 
 class DatasetSpec(_Spec):

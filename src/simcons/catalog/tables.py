@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from simcons.catalog.specs import DatasetSpec, ModelSpec
+from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec
 from simcons.errors import UserError, did_you_mean
+from simcons.paths import Paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,14 +52,45 @@ def _entries(name: str, text: str) -> dict[str, dict[str, Any]]:
     return values
 
 
-@cache
 def model_specs() -> dict[str, ModelSpec]:
-    """Return every model of the catalogue by id."""
-    entries = _read("models.yaml").items()
-    return {key: _checked(ModelSpec, "catalogue", key, entry) for key, entry in entries}
+    """Return every model by id: the catalogue's, and the user's own of ``own/models.yaml``.
+
+    Raises
+    ------
+    UserError
+        If the user's file holds anything that is not allowed.
+    """
+    path = Paths().own_models
+    if not path.is_file():
+        return _catalogue_models()
+    return {**_catalogue_models(), **_own_models(str(path), path.read_text(encoding="utf-8"))}
 
 
-def _checked(kind: type[Spec], where: str, key: str, entry: dict[str, Any]) -> Spec:
+@cache
+def _catalogue_models() -> dict[str, ModelSpec]:
+    entries = _read("models").items()
+    return {key: checked_spec(ModelSpec, key, entry) for key, entry in entries}
+
+
+@cache
+def _own_models(name: str, text: str) -> dict[str, ModelSpec]:
+    entries = _entries(name, text)
+    twice = sorted(entries.keys() & _catalogue_models().keys())
+    if twice:
+        raise UserError(f"{name}: '{twice[0]}' is a model of the catalogue; take another id")
+    return {key: checked_spec(ModelSpec, key, entry, where=name) for key, entry in entries.items()}
+
+
+def checked_spec(
+    kind: type[Spec], key: str, entry: dict[str, Any], *, where: str = "catalogue"
+) -> Spec:
+    """Return an entry of the catalogue, validated.
+
+    Raises
+    ------
+    UserError
+        If a key is unknown or missing, or a value is not allowed.
+    """
     try:
         return kind.model_validate({**entry, "id": key})
     except ValidationError as error:
@@ -84,12 +116,21 @@ def model_spec(model: str) -> ModelSpec:
     return specs[model]
 
 
-def model_table(specs: Iterable[ModelSpec]) -> pd.DataFrame:
-    """Return a data frame indexed by model id with the categories, family, size and dimension."""
+def model_table(specs: Iterable[ModelSpec], labels: Labels = "paper") -> pd.DataFrame:
+    """Return a data frame indexed by model id with the categories, family, size and dimension.
+
+    Parameters
+    ----------
+    specs
+        The models.
+    labels
+        ``paper``, or ``corrected`` where the weights contradict the paper's.
+    """
     import pandas as pd
 
     columns = (*CATEGORIES, "family", "architecture", "train_data", "params", "feature_dim")
-    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in specs}
+    chosen = [spec.labelled(labels) for spec in specs]
+    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in chosen}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
     return table.rename_axis("model").sort_index()
 

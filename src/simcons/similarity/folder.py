@@ -55,6 +55,23 @@ def read_features(folder: Path, split: str = "train") -> dict[str, Array]:
     return out
 
 
+def rows_of(features: dict[str, Array], subset: Path) -> dict[str, Array]:
+    """Return the features of a subset's images alone.
+
+    Raises
+    ------
+    UserError
+        If the subset file is damaged, or a model has too few rows.
+    """
+    from simcons.datasets import read_subset
+
+    indices = read_subset(subset).indices
+    for name, array in features.items():
+        if indices[-1] >= len(array):
+            raise UserError(f"{subset}: row {indices[-1]}, but '{name}' has {len(array)} rows")
+    return {name: array[indices] for name, array in features.items()}
+
+
 def _read(path: Path) -> tuple[Array, bytes | None]:
     """Return memory-mapped features and the bytes of the keys, if there are any."""
     try:
