@@ -53,11 +53,6 @@ class Paths:
         return self.imports(str(name)) / dataset
 
     @property
-    def own(self) -> Path:
-        """What the user adds: Python modules that make models."""
-        return self.root / "own"
-
-    @property
     def own_models(self) -> Path:
         """The user's own models, written like the catalogue's."""
         return self.own / "models.yaml"

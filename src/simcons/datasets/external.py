@@ -52,16 +52,17 @@ def fetch(spec: DatasetSpec, options: Mapping[str, Any], *, revision: str | None
         If the shards cannot be had or are damaged.
     """
     folder = Paths().shards / spec.id
+    revision = revision or spec.revision
     wanted = {
         "source": spec.model_dump(mode="json", include=_DECIDING),
         "options": dict(options),
-        "revision": revision or spec.revision,
+        "revision": revision,
     }
     with _lock(folder):
         if _is_complete(folder, wanted):
             return folder
         if spec.source == "hub":
-            _from_hub(spec, folder, wanted["revision"])
+            _from_hub(spec, folder, revision)
         elif spec.source == "shards":
             _from_folder(spec, folder)
         else:

@@ -52,8 +52,8 @@ def _selection(folder: Path, split: str, _version: int) -> dict[int, dict[str, i
     """Return by shard the label of each key of a derived data set's split."""
     rows = read_index(folder).query("split == @split")
     return {
-        int(number): dict(zip(group["key"], group["target"].tolist(), strict=True))
-        for number, group in rows.groupby("shard")
+        int(group["shard"].iloc[0]): dict(zip(group["key"], group["target"].tolist(), strict=True))
+        for _, group in rows.groupby("shard")
     }
 
 

@@ -46,8 +46,16 @@ class FeatureFile:
         """SHA-256 of the ordered keys: equal for files whose rows are the same images."""
         return sha256_lines(self.keys)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, storage: str = "float32") -> None:
         """Write atomically; equal contents have equal bytes.
+
+        Parameters
+        ----------
+        path
+            The file.
+        storage
+            ``float32``, or ``float16`` for half the space: 11 bits of precision, recorded in the
+            metadata.
 
         Raises
         ------
@@ -60,8 +68,10 @@ class FeatureFile:
                 f"{len(self.keys)} keys"
             )
         metadata = {**self.metadata, "keys_digest": self.keys_digest}
+        if storage != "float32":
+            metadata["storage"] = storage
         tensors: dict[str, npt.NDArray[Any]] = {
-            "features": np.ascontiguousarray(self.features, dtype=np.float32),
+            "features": np.ascontiguousarray(self.features, dtype=storage),
             "targets": np.ascontiguousarray(self.targets, dtype=np.int64),
             "keys": _encode(self.keys),
         }
@@ -71,7 +81,7 @@ class FeatureFile:
 
     @classmethod
     def read(cls, path: Path | str) -> FeatureFile:
-        """Read a feature file.
+        """Read a feature file; features are float32 however they are stored.
 
         Raises
         ------
@@ -90,7 +100,8 @@ class FeatureFile:
         keys = _decode(arrays["keys"])
         if sha256_lines(keys) != metadata.get("keys_digest"):
             raise UserError(f"{path}: its sample keys do not match its own digest")
-        return cls(arrays["features"], arrays["targets"], keys, metadata)
+        features = arrays["features"].astype(np.float32, copy=False)
+        return cls(features, arrays["targets"], keys, metadata)
 
 
 def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
