@@ -26,6 +26,7 @@ from simcons.features.device import Runner, make_runner, n_workers
 from simcons.features.files import FeatureFile
 from simcons.models.extractor import Extractor, fingerprint_parts, load
 from simcons.models.transforms import ImageTransform
+from simcons.paths import SPLITS
 from simcons.progress import progress
 from simcons.store import Store, place
 
@@ -128,7 +129,8 @@ def extract(
     torch.set_num_threads(threads)
     index = read_index(dataset)
     digest = manifest_digest(dataset)
-    for split in splits or split_counts(dataset):
+    here = split_counts(dataset)
+    for split in splits or [split for split in SPLITS if split in here]:
         rows = index[index["split"] == split]
         jobs = [
             _Job(
