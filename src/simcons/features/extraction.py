@@ -146,7 +146,9 @@ def extract(
         if missing:
             ensure_shards(dataset)
             _compute(dataset, rows, missing, specs, store, make_runner(precision), threads)
-        for job in jobs if out is not None else []:
+        if out is None:
+            continue
+        for job in jobs:
             folder = store.get("features", job.parts, verify=False)
             if folder is None:
                 raise UserError(f"features of {job.label} vanished from the store {store.root}")
@@ -163,7 +165,8 @@ def _compute(
     threads: int,
 ) -> None:
     """Run the missing models over the chunks of one split, then join each model's chunks."""
-    keys = {int(shard): group["key"].tolist() for shard, group in rows.groupby("shard")}
+    shards = rows["shard"].unique().tolist()
+    keys = {int(shard): rows.loc[rows["shard"] == shard, "key"].tolist() for shard in shards}
     chunks = [(s, start) for s in sorted(keys) for start in range(0, len(keys[s]), CHUNK_SIZE)]
     todo = {
         chunk: [j for j in jobs if store.get("features", j.chunk_parts(chunk)) is None]
