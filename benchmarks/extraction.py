@@ -126,7 +126,7 @@ def main(
 
         def bare() -> None:
             for batch in batches:
-                runner.forward(extractor, runner.upload(batch))
+                runner.forward([extractor], runner.upload(batch))
 
         bare()  # the first pass allocates
         loading = seconds(lambda: load(spec))
