@@ -256,7 +256,7 @@ def _chunk_file(
 ) -> FeatureFile:
     features = np.concatenate(outputs)
     largest = float(np.abs(features).max(initial=0.0))
-    if job.storage == "float16" and largest > np.finfo(np.float16).max:
+    if job.storage == "float16" and largest > float(np.finfo(np.float16).max):
         raise UserError(
             f"features of {job.label} reach {largest:.3g}, which float16 cannot hold; set "
             f"features.storage to float32"
