@@ -5,6 +5,9 @@ from __future__ import annotations
 from simcons import stage
 from simcons.paths import Paths
 
+KEYS = ["measure", "dataset", "method"]
+LIMITS = ["bca_low", "bca_high", "available", "reason"]
+
 
 def main() -> None:
     """Write metrics/performance_gap.json and .csv (with intervals by a bootstrap over models)."""
@@ -14,13 +17,17 @@ def main() -> None:
     from simcons.consistency import gap_intervals, performance_gap, summarise_gap
     from simcons.consistency.weighted import RESAMPLED_METHODS
     from simcons.files import write_csv, write_json
-    from simcons.results import accuracies, read_probes, read_similarities
+    from simcons.results import gap_inputs, read_probes, read_similarities
 
     paths, wanted, models = Paths(), study.consistency, study.model_table()
-    scores = accuracies(read_probes(study, paths))
+    similarities, scores = gap_inputs(
+        study, read_similarities(study, paths), read_probes(study, paths)
+    )
     resampled = [method for method in wanted.methods if method in RESAMPLED_METHODS]
-    tables, limits = [], []
-    for measure, by_dataset in read_similarities(study, paths).items():
+    # Without probes: no rows, but the same columns.
+    tables = [pd.DataFrame(columns=[*KEYS, "r", "n_pairs"])]
+    limits = [pd.DataFrame(columns=[*KEYS, *LIMITS])]
+    for measure, by_dataset in similarities.items():
         tables.append(performance_gap(by_dataset, scores, wanted.methods, measure=measure))
         limits.append(
             gap_intervals(
@@ -32,14 +39,12 @@ def main() -> None:
                 confidence=wanted.confidence,
                 seed=wanted.seed,
                 measure=measure,
-            )
+            )[[*KEYS, *LIMITS]]
         )
-    table = pd.concat(tables, ignore_index=True)
-    keys = ["measure", "dataset", "method"]
-    columns = [*keys, "bca_low", "bca_high", "available", "reason"]
-    intervals = pd.concat(limits, ignore_index=True)[columns]
+    table = pd.concat(tables[1:] or tables, ignore_index=True)
+    intervals = pd.concat(limits[1:] or limits, ignore_index=True)
     write_json(paths.metrics / "performance_gap.json", summarise_gap(table))
-    write_csv(paths.metrics / "performance_gap.csv", table.merge(intervals, on=keys, how="left"))
+    write_csv(paths.metrics / "performance_gap.csv", table.merge(intervals, on=KEYS, how="left"))
 
 
 if __name__ == "__main__":

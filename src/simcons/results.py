@@ -5,6 +5,7 @@ They read exactly the data sets and models of the study, never a glob; a missing
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
@@ -42,21 +43,22 @@ def subset_features(
     """
     from simcons.arrays import SelectedRows
     from simcons.datasets import read_subset
-    from simcons.features import read_aligned
+    from simcons.features import FeatureFile, check_aligned
 
     study.dataset_spec(dataset)
     subset = read_subset(paths.subset(dataset))
-    files = read_aligned(
-        {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
-    )
-    first = next(iter(files.values()))
-    if first.keys_digest != subset.keys_digest:
+    files = {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
+    if check_aligned(files) != subset.keys_digest:
         raise UserError(
             f"{paths.subset(dataset)} was drawn from other images than {paths.features(dataset)} "
             f"holds; run `dvc repro subset@{dataset} features@{dataset}`"
         )
-    features = {model: SelectedRows(file.features, subset.indices) for model, file in files.items()}
-    return features, first.targets[subset.indices]
+    features = {}
+    for model, path in files.items():
+        file = FeatureFile.read(path, lazy=True)  # all features can be more than the memory
+        features[model] = SelectedRows(file.features, subset.indices)
+        labels = file.targets[subset.indices]
+    return features, labels
 
 
 def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, SimilarityMatrix]]:
@@ -72,7 +74,7 @@ def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, Similar
     refuse_leftovers(study, paths)
     models = sorted(study.model_specs())
     found: dict[str, dict[str, SimilarityMatrix]] = {m: {} for m in study.similarity.measures}
-    for dataset in sorted(study.datasets):
+    for dataset in study.measured():
         folder = paths.similarity(dataset)
         for measure, matrix in read_similarity(folder, study.similarity.measures).items():
             if sorted(matrix.models) != models:
@@ -89,47 +91,86 @@ def read_all_replicates(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
     """Return the replicates of the similarities of the study, by data set (sorted)."""
     from simcons.similarity import read_replicates
 
-    return {name: read_replicates(paths.similarity(name)) for name in sorted(study.datasets)}
+    return {name: read_replicates(paths.similarity(name)) for name in study.measured()}
 
 
 def read_all_chance(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
     """Return the similarities of shuffled images, by data set (sorted); empty if there are none."""
     from simcons.similarity import read_chance
 
-    return {name: read_chance(paths.similarity(name)) for name in sorted(study.datasets)}
+    return {name: read_chance(paths.similarity(name)) for name in study.measured()}
 
 
 def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
-    """Return the probes of the study, a row per data set, model and seed.
+    """Return the probes of the study, a row per data set, model and seed; no rows without probes.
 
     Raises
     ------
     UserError
-        If a data set's results are missing or lack a model or seed.
+        If a data set's results are missing or lack a model or, unless imported, a seed.
     """
     import pandas as pd
 
+    from simcons.probes.results import row_columns
+
     refuse_leftovers(study, paths)
-    wanted = {(model, seed) for model in study.model_specs() for seed in study.probe.seeds}
-    tables = []
-    for dataset in sorted(study.datasets):
-        path = paths.probes(dataset) / "results.parquet"
-        table = read_parquet(path)
-        lacking = wanted - set(zip(table["model"], table["seed"], strict=True))
-        if lacking:
-            model, seed = min(lacking)
-            raise UserError(
-                f"{path}: no probe of model '{model}', seed {seed}; run `dvc repro probe@{dataset}`"
-            )
-        table.insert(0, "dataset", dataset)
-        tables.append(table)
+    tables = [_probes_of(study, paths, dataset) for dataset in study.probed()]
+    if not tables:
+        return pd.DataFrame(columns=["dataset", *row_columns()])
     return pd.concat(tables, ignore_index=True)
+
+
+def _probes_of(study: Study, paths: Paths, dataset: str) -> pd.DataFrame:
+    path = paths.probes(dataset) / "results.parquet"
+    table = read_parquet(path)
+    models = study.model_specs()
+    if dataset in study.imported.probes:  # with whatever seeds were published, or none named
+        absent = sorted(set(models) - set(table["model"]))
+        lacking = f"model '{absent[0]}'; run `dvc repro import_probes@{dataset}`" if absent else ""
+    else:
+        wanted = {(model, seed) for model in models for seed in study.probe.seeds}
+        rows = sorted(wanted - set(zip(table["model"], table["seed"], strict=True)))
+        lacking = "model '{}', seed {}".format(*rows[0]) if rows else ""
+        lacking += f"; run `dvc repro probe@{dataset}`" if rows else ""
+    if lacking:
+        raise UserError(f"{path}: no probe of {lacking}")
+    table.insert(0, "dataset", dataset)
+    return table
 
 
 def accuracies(probes: pd.DataFrame) -> pd.DataFrame:
     """Return top-1 accuracy averaged over seeds: columns dataset, model, accuracy."""
     mean = probes.groupby(["dataset", "model"], sort=True)["top1"].mean()
     return mean.rename("accuracy").reset_index()
+
+
+def gap_inputs(
+    study: Study, similarities: Mapping[str, Mapping[str, SimilarityMatrix]], probes: pd.DataFrame
+) -> tuple[dict[str, dict[str, SimilarityMatrix]], pd.DataFrame]:
+    """Return what the gap in accuracy is computed from.
+
+    Returns
+    -------
+    similarities : dict
+        Measure, then data set: those whose accuracies are known, their own or another's
+        (``consistency.accuracy_from``). A measure without any is not there.
+    accuracies : DataFrame
+        Columns dataset, model, accuracy, for these data sets.
+    """
+    import pandas as pd
+
+    scores = accuracies(probes)
+    borrowed = [
+        scores[scores["dataset"] == other].assign(dataset=name)
+        for name, other in sorted(study.consistency.accuracy_from.items())
+    ]
+    scores = pd.concat([scores, *borrowed], ignore_index=True)
+    known = set(scores["dataset"])
+    chosen = {
+        measure: {name: matrix for name, matrix in by_dataset.items() if name in known}
+        for measure, by_dataset in similarities.items()
+    }
+    return {measure: by for measure, by in chosen.items() if by}, scores
 
 
 def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
@@ -144,21 +185,21 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
 
     from simcons.consistency import gap_pairs
     from simcons.figures import FigureInputs
-    from simcons.figures.inputs import median_intervals
+    from simcons.figures.inputs import GAP_COLUMNS, empty, median_intervals
 
     similarities = read_similarities(study, paths)
     probes = read_probes(study, paths)
-    scores = accuracies(probes)
+    with_accuracy, scores = gap_inputs(study, similarities, probes)
     anchors = {}
     if study.consistency.anchors:
         anchors["anchors"] = read_parquet(paths.consistency / "anchors.parquet")
-    gaps = [gap_pairs(by, scores, measure=measure) for measure, by in similarities.items()]
+    gaps = [gap_pairs(by, scores, measure=measure) for measure, by in with_accuracy.items()]
     return FigureInputs(
         similarities=similarities,
         models=study.model_table(),
         datasets=study.dataset_table(),
         consistency=read_parquet(paths.consistency / "consistency.parquet"),
-        gap=pd.concat(gaps, ignore_index=True),
+        gap=pd.concat(gaps, ignore_index=True) if gaps else empty(GAP_COLUMNS),
         probes=probes,
         intervals=median_intervals(
             read_parquet(paths.consistency / "intervals.parquet"), study.consistency.confidence
@@ -171,11 +212,13 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
 def input_digests(study: Study, paths: Paths) -> dict[str, str]:
     """Return the SHA-256 of each file that the report is made from, by path."""
     files = [paths.consistency / "consistency.parquet"]
-    for dataset in sorted(study.datasets):
+    for dataset in study.names():
         folder = paths.similarity(dataset)
-        files += [folder / "matrix.json"]
-        files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
-        files += [paths.probes(dataset) / "results.parquet"]
+        if dataset in study.measured():
+            files += [folder / "matrix.json"]
+            files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
+        if dataset in study.probed():
+            files += [paths.probes(dataset) / "results.parquet"]
     return {file.relative_to(paths.root).as_posix(): sha256_file(file) for file in files}
 
 
@@ -187,16 +230,33 @@ def library_versions() -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
+def feature_warnings(study: Study) -> list[str]:
+    """Return a sentence if features are not single precision throughout."""
+    wanted = study.features
+    found = []
+    if wanted.precision != "float32":
+        found.append(f"Features were computed in mixed precision ({wanted.precision}).")
+    if wanted.storage != "float32":
+        found.append(
+            f"Features were stored as {wanted.storage}, which keeps 11 bits of each number."
+        )
+    return found
+
+
 def probe_warnings(probes: pd.DataFrame) -> list[str]:
-    """Return a sentence for each setting that probes chose on the edge of its grid."""
+    """Return a sentence for each setting that probes chose on the edge of its grid.
+
+    Published probes do not say whether they did; they are not counted.
+    """
     found = []
     for setting in ("learning_rate", "weight_decay"):
-        edge = probes[probes[f"{setting}_on_edge"]]
+        known = probes[probes[f"{setting}_on_edge"].notna()]
+        edge = known[known[f"{setting}_on_edge"].astype(bool)]
         if len(edge):
             counts = edge.groupby("dataset", sort=True).size()
             where = ", ".join(f"{dataset} {n}" for dataset, n in counts.items())
             found.append(
-                f"{len(edge)} of {len(probes)} probes chose a {setting.replace('_', ' ')} on "
+                f"{len(edge)} of {len(known)} probes chose a {setting.replace('_', ' ')} on "
                 f"the edge of its grid; a better one may lie outside ({where})."
             )
     return found

@@ -4,11 +4,16 @@ The facts lie in ``models/`` and ``datasets.yaml`` beside this module, keyed by 
 models in ``own/models.yaml`` of the repository. Nothing here loads a model or an image.
 """
 
+from simcons.catalog.datasets import (
+    dataset_spec,
+    dataset_specs,
+    dataset_splits,
+    superclass_table,
+    variant_classes,
+)
 from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec, TransformSpec, WeightsSpec
 from simcons.catalog.tables import (
     CATEGORIES,
-    dataset_spec,
-    dataset_specs,
     dataset_table,
     model_spec,
     model_specs,
@@ -24,8 +29,11 @@ __all__ = [
     "WeightsSpec",
     "dataset_spec",
     "dataset_specs",
+    "dataset_splits",
     "dataset_table",
     "model_spec",
     "model_specs",
     "model_table",
+    "superclass_table",
+    "variant_classes",
 ]

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 # Whose labels a study uses; and what is a label.
 Labels = Literal["paper", "corrected"]
@@ -213,23 +220,85 @@ class DatasetSpec(_Spec):
     Attributes
     ----------
     id
-        The data set's id, the same everywhere.
+        The data set's id: the name of its folder and stages, of ``[a-z0-9_]``.
+    paper_id
+        Its id in the published study, such as ``wds/vtab/cifar10``; found by either.
     name, description
         For people.
     domain
         What kind of images these are; figures order data sets by it.
     source
-        ``builder``: made by `simcons.datasets.builders`.
+        - ``builder``: made by the module of that name in `simcons.datasets.builders`;
+        - ``hub``: shards in the dataset repository ``repository`` of the Hugging Face hub, at
+          ``revision``;
+        - ``shards``: shards in the local folder ``path``;
+        - ``image_folder``: images at ``path/SPLIT/CLASS/``;
+        - ``csv``: the table ``path`` with columns split, path, label;
+        - ``python``: ``function`` (``package.module:function``), called with a split's name and the
+          ``options``, returns (image, label) pairs, as torchvision's data sets are;
+        - ``derived``: images of ``parent`` under other labels, by ``rule``.
     license
         The licence of the images.
+    sha256
+        Known SHA-256 by file of the hub's repository (``test/0.tar``); a mismatch is refused.
+    external
+        Whether its images stay out of DVC's outputs, cache and remotes; always so for ``hub``,
+        ``shards`` and ``derived``.
+    rule
+        Of a derived data set: ``superclasses`` (`superclass_table`) or ``per_class`` (the options'
+        ``per_class`` and ``test_per_class`` images of each class, drawn with ``seed``; None: all).
+    variant_of
+        Of a data set with a test split only: whose probes it is scored with. Its classes among the
+        parent's: `variant_classes`.
+    n_train, n_test
+        Nominal sizes, for estimates before the data set is here; the manifest has the true ones.
+    in_similarity_study, in_performance_study
+        Whether it is one of the 23 data sets on which the published study measures similarity, or
+        compares it with probe accuracy.
     options
-        What the builder can be told, with the defaults.
+        What the source can be told, with the defaults.
     """
 
-    id: str
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    paper_id: str | None = None
     name: str
     domain: str
-    source: Literal["builder"]
-    license: str
+    source: Literal["builder", "hub", "shards", "image_folder", "csv", "python", "derived"]
+    license: str = "not recorded"
     description: str = ""
+    repository: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str | None = None
+    sha256: dict[str, str] = Field(default_factory=dict)
+    path: str | None = None
+    function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    parent: str | None = None
+    rule: Literal["superclasses", "per_class"] | None = None
+    external: bool = False
+    variant_of: str | None = None
+    n_train: NonNegativeInt | None = None
+    n_test: NonNegativeInt | None = None
+    in_similarity_study: bool = False
+    in_performance_study: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> DatasetSpec:
+        wanted = set(_WANTED.get(self.source, ()))
+        for key in ("repository", "path", "function", "parent", "rule"):
+            given = getattr(self, key) is not None
+            if given != (key in wanted):
+                verb = "need" if key in wanted else "take no"
+                raise ValueError(f"data sets of source '{self.source}' {verb} '{key}'")
+        if self.source in ("hub", "shards", "derived"):
+            object.__setattr__(self, "external", True)
+        return self
+
+
+_WANTED = {
+    "hub": ("repository",),
+    "shards": ("path",),
+    "image_folder": ("path",),
+    "csv": ("path",),
+    "python": ("function",),
+    "derived": ("parent", "rule"),
+}

@@ -69,7 +69,7 @@ def model_specs() -> dict[str, ModelSpec]:
 @cache
 def _catalogue_models() -> dict[str, ModelSpec]:
     entries = _read("models").items()
-    return {key: _checked(ModelSpec, "catalogue", key, entry) for key, entry in entries}
+    return {key: checked_spec(ModelSpec, key, entry) for key, entry in entries}
 
 
 @cache
@@ -78,17 +78,19 @@ def _own_models(name: str, text: str) -> dict[str, ModelSpec]:
     twice = sorted(entries.keys() & _catalogue_models().keys())
     if twice:
         raise UserError(f"{name}: '{twice[0]}' is a model of the catalogue; take another id")
-    return {key: _checked(ModelSpec, name, key, entry) for key, entry in entries.items()}
+    return {key: checked_spec(ModelSpec, key, entry, where=name) for key, entry in entries.items()}
 
 
-@cache
-def dataset_specs() -> dict[str, DatasetSpec]:
-    """Return every data set of the catalogue by id."""
-    entries = _read("datasets.yaml").items()
-    return {key: _checked(DatasetSpec, "catalogue", key, entry) for key, entry in entries}
+def checked_spec(
+    kind: type[Spec], key: str, entry: dict[str, Any], *, where: str = "catalogue"
+) -> Spec:
+    """Return an entry of the catalogue, validated.
 
-
-def _checked(kind: type[Spec], where: str, key: str, entry: dict[str, Any]) -> Spec:
+    Raises
+    ------
+    UserError
+        If a key is unknown or missing, or a value is not allowed.
+    """
     try:
         return kind.model_validate({**entry, "id": key})
     except ValidationError as error:
@@ -112,20 +114,6 @@ def model_spec(model: str) -> ModelSpec:
     if model not in specs:
         raise UserError(f"unknown model '{model}': {did_you_mean(model, specs)}")
     return specs[model]
-
-
-def dataset_spec(dataset: str) -> DatasetSpec:
-    """Return a data set of the catalogue.
-
-    Raises
-    ------
-    UserError
-        If the catalogue has no such data set.
-    """
-    specs = dataset_specs()
-    if dataset not in specs:
-        raise UserError(f"unknown data set '{dataset}': {did_you_mean(dataset, specs)}")
-    return specs[dataset]
 
 
 def model_table(specs: Iterable[ModelSpec], labels: Labels = "paper") -> pd.DataFrame:

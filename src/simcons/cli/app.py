@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analysis, catalog, check_model, remote, store, study
+from simcons.cli import (
+    add_dataset,
+    analysis,
+    catalog,
+    check_model,
+    imports,
+    remote,
+    store,
+    study,
+)
 
 app = typer.Typer(
     name="simcons",
@@ -20,6 +29,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(catalog.models_app, name="models")
 catalog.models_app.command("check")(check_model.check_model)
 app.add_typer(catalog.datasets_app, name="datasets")
+catalog.datasets_app.command("add")(add_dataset.add)
 app.command("status")(study.status)
 app.command("push")(remote.push)
 app.command("pull")(remote.pull)
@@ -27,6 +37,7 @@ app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
 app.command("consistency")(analysis.consistency)
+app.command("import-results")(imports.import_results)
 
 
 @app.command(

@@ -48,8 +48,16 @@ class FeatureFile:
         """SHA-256 of the ordered keys: equal for files whose rows are the same images."""
         return sha256_lines(self.keys)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, storage: str = "float32") -> None:
         """Write atomically; equal contents have equal bytes.
+
+        Parameters
+        ----------
+        path
+            The file.
+        storage
+            ``float32``, or ``float16`` for half the space: 11 bits of precision, recorded in the
+            metadata.
 
         Raises
         ------
@@ -62,8 +70,10 @@ class FeatureFile:
                 f"{len(self.keys)} keys"
             )
         metadata = {**self.metadata, "keys_digest": self.keys_digest}
+        if storage != "float32":
+            metadata["storage"] = storage
         tensors: dict[str, npt.NDArray[Any]] = {
-            "features": np.ascontiguousarray(self.features, dtype=np.float32),
+            "features": np.ascontiguousarray(self.features, dtype=storage),
             "targets": np.ascontiguousarray(self.targets, dtype=np.int64),
             "keys": _encode(self.keys),
         }
@@ -71,9 +81,28 @@ class FeatureFile:
         with atomic(path) as part:
             part.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
 
+    @staticmethod
+    def read_metadata(path: Path | str) -> dict[str, Any]:
+        """Return a feature file's metadata without reading its arrays.
+
+        Raises
+        ------
+        UserError
+            As `read`.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"{path}: no such feature file")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata: dict[str, Any] = json.loads((file.metadata() or {})[METADATA_KEY])
+                return metadata
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise UserError(f"{path}: not a readable feature file ({error})") from None
+
     @classmethod
     def read(cls, path: Path | str, *, lazy: bool = False) -> FeatureFile:
-        """Read a feature file.
+        """Read a feature file; features are float32 unless they stay in it as they are stored.
 
         Parameters
         ----------
@@ -96,7 +125,7 @@ class FeatureFile:
                 targets, keys = (file.get_tensor(name) for name in ("targets", "keys"))
                 features: Rows = tensor_rows(path)
                 if not lazy:
-                    features = file.get_tensor("features")
+                    features = file.get_tensor("features").astype(np.float32, copy=False)
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise UserError(f"{path}: not a readable feature file ({error})") from None
         if sha256_lines(_decode(keys)) != metadata.get("keys_digest"):
@@ -104,10 +133,40 @@ class FeatureFile:
         return cls(features, targets, _decode(keys), metadata)
 
 
+def check_aligned(files: Mapping[str, Path]) -> str:
+    """Check that the rows of several models' files are the same images, by their metadata alone.
+
+    The features of all models can be far more than the memory holds, so readers check here first
+    and then read one file at a time.
+
+    Parameters
+    ----------
+    files
+        Path by model id.
+
+    Returns
+    -------
+    str
+        The digest of the ordered keys.
+
+    Raises
+    ------
+    UserError
+        As `read_aligned`.
+    """
+    digests = {
+        model: FeatureFile.read_metadata(path).get("keys_digest")
+        for model, path in sorted(files.items())
+    }
+    first = next(iter(digests))
+    for model, digest in digests.items():
+        if digest != digests[first]:
+            read_aligned({first: files[first], model: files[model]})
+    return str(digests[first])
+
+
 def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
     """Open the feature files of several models on one split and check that rows agree.
-
-    Features stay in their files until rows are asked for: all models' need not fit into memory.
 
     Parameters
     ----------
@@ -119,7 +178,7 @@ def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
     UserError
         If a file is missing, or two files have other images or another order.
     """
-    read = {model: FeatureFile.read(path, lazy=True) for model, path in sorted(files.items())}
+    read = {model: FeatureFile.read(path) for model, path in sorted(files.items())}
     first_model, first = next(iter(read.items()))
     for model, other in read.items():
         if other.keys_digest != first.keys_digest:

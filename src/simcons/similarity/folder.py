@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from simcons.arrays import FileRows, Rows, tensor_rows
+from simcons.arrays import FileRows, Rows, SelectedRows, tensor_rows
 from simcons.errors import UserError
 
 SPLITS = ("train", "test")
@@ -53,6 +53,23 @@ def read_features(folder: Path, split: str = "train") -> dict[str, Rows]:
             if keys != first[1]:
                 raise UserError(f"{path} and {first[0]} hold other images, or in another order")
     return out
+
+
+def rows_of(features: dict[str, Rows], subset: Path) -> dict[str, Rows]:
+    """Return the features of a subset's images alone.
+
+    Raises
+    ------
+    UserError
+        If the subset file is damaged, or a model has too few rows.
+    """
+    from simcons.datasets import read_subset
+
+    indices = read_subset(subset).indices
+    for name, array in features.items():
+        if indices[-1] >= len(array):
+            raise UserError(f"{subset}: row {indices[-1]}, but '{name}' has {len(array)} rows")
+    return {name: SelectedRows(array, indices) for name, array in features.items()}
 
 
 def _read(path: Path) -> tuple[Rows, bytes | None]:
