@@ -17,7 +17,7 @@ def main() -> None:
     tables = analyse(
         read_similarities(study, paths),
         study.model_table(),
-        Settings(**study.consistency.model_dump(exclude={"accuracy_from"})),
+        Settings(**study.consistency.model_dump(exclude={"accuracy_from", "labels"})),
         replicates=read_all_replicates(study, paths),
         threads=study.numerics.threads,
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analysis, catalog, imports, store, study
+from simcons.cli import analysis, catalog, export, imports, store, study
 
 app = typer.Typer(
     name="simcons",
@@ -25,6 +25,7 @@ app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
 app.command("consistency")(analysis.consistency)
 app.command("import-results")(imports.import_results)
+app.command("export")(export.export)
 
 
 @app.command(
