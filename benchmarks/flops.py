@@ -1,6 +1,6 @@
 """Forward GFLOPs per image of every model of the catalogue, for `simcons study cost`.
 
-    python benchmarks/flops.py > src/simcons/catalog/gflops.yaml
+    python benchmarks/flops.py [MODEL ...] > src/simcons/catalog/gflops.yaml
 
 Counted by torch on the meta device (no weights, no arithmetic): two per multiply and add, matrix
 products, convolutions and attention only, at the size that the catalogue's transform gives.
@@ -31,7 +31,9 @@ def build(spec: ModelSpec) -> tuple[torch.nn.Module, int]:
     elif spec.source == "open_clip":
         import open_clip
 
-        vision = open_clip.create_model(spec.name, pretrained=None, load_weights=False).visual
+        vision = open_clip.create_model(
+            spec.name, pretrained=None, load_weights=False, device="meta"
+        ).visual
         side = vision.image_size if isinstance(vision.image_size, int) else vision.image_size[0]
         return vision, side
     elif spec.source == "torchvision":
@@ -66,9 +68,11 @@ def gflops(spec: ModelSpec) -> float:
 
 
 def main() -> None:
+    wanted = sys.argv[1:] or sorted(model_specs())
     print("# GFLOPs (two per multiply and add) of one image's forward pass, by model; made by")
     print("# benchmarks/flops.py. Models not listed: estimated from their parameters.")
-    for name, spec in sorted(model_specs().items()):
+    for name in wanted:
+        spec = model_specs()[name]
         if spec.source in ("pixels", "python", "zoo"):
             continue
         try:

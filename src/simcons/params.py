@@ -104,6 +104,21 @@ class Imported(_Section):
         return self
 
 
+class Features(_Section):
+    """The features stage.
+
+    Attributes
+    ----------
+    precision
+        Of the forward pass: ``float32``, or ``bfloat16`` or ``float16`` for mixed precision.
+    storage
+        Of the files: ``float32``, or ``float16`` for half the space.
+    """
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    storage: Literal["float32", "float16"] = "float32"
+
+
 class Subset(_Section):
     """Which training images similarity is measured on.
 
@@ -234,6 +249,8 @@ class Study(_Section):
         extracted on all of them.
     similarity_datasets, probe_datasets
         Names of those on which similarity is measured, and of those on which probes are trained.
+    variants
+        Data sets with a test split only, each with the one whose probes it is scored with.
     imported
         Published results on further data sets.
     models
@@ -251,12 +268,14 @@ class Study(_Section):
     datasets: dict[str, Dataset]
     similarity_datasets: list[str]
     probe_datasets: list[str]
+    variants: dict[str, str]
     imported: Imported
     models: list[str] = Field(min_length=1)
     zoo: dict[str, dict[str, Any]]
     zoo_training: dict[str, Any]
     zoo_objectives: dict[str, dict[str, Any]]
     zoo_learned: ZooLearned
+    features: Features
     subset: Subset
     similarity: Similarity
     probe: Annotated[Protocol, PlainValidator(_protocol)]
@@ -330,6 +349,24 @@ class Study(_Section):
             raise ValueError("similarity_datasets: got []; name at least one data set")
         if self.zoo and (self.imported.similarity or self.imported.probes):
             raise ValueError("imported: published results hold no model of the zoo; leave zoo {}")
+        return self
+
+    @model_validator(mode="after")
+    def _variants(self) -> Study:
+        for name, parent in self.variants.items():
+            _known("variants", name, self.datasets)
+            _known(f"variants.{name}", parent, self.probe_datasets)
+            wanted = _as_value_error(self.dataset_spec, name).variant_of
+            if wanted is None:
+                raise ValueError(f"variants: '{name}' has a train split; name it in probe_datasets")
+            if _as_value_error(self.dataset_spec, parent).id != wanted:
+                raise ValueError(f"variants.{name}: got '{parent}'; it is a variant of '{wanted}'")
+        for key in ("similarity_datasets", "probe_datasets"):
+            for name in getattr(self, key):
+                if self.dataset_spec(name).variant_of is not None:
+                    raise ValueError(
+                        f"{key}: '{name}' has a test split only; name it in variants instead"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -41,21 +41,22 @@ def subset_features(
         If a file is missing, or the files' or the subset's images differ.
     """
     from simcons.datasets import read_subset
-    from simcons.features import read_aligned
+    from simcons.features import FeatureFile, check_aligned
 
     study.dataset_spec(dataset)
     subset = read_subset(paths.subset(dataset))
-    files = read_aligned(
-        {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
-    )
-    first = next(iter(files.values()))
-    if first.keys_digest != subset.keys_digest:
+    files = {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
+    if check_aligned(files) != subset.keys_digest:
         raise UserError(
             f"{paths.subset(dataset)} was drawn from other images than {paths.features(dataset)} "
             f"holds; run `dvc repro subset@{dataset} features@{dataset}`"
         )
-    features = {model: file.features[subset.indices] for model, file in files.items()}
-    return features, first.targets[subset.indices]
+    features = {}
+    for model, path in files.items():  # one at a time: all features can be more than the memory
+        file = FeatureFile.read(path)
+        features[model] = file.features[subset.indices]
+        labels = file.targets[subset.indices]
+    return features, labels
 
 
 def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, SimilarityMatrix]]:

@@ -72,7 +72,7 @@ def _kept(study: Study, folder: str) -> Collection[str]:
         "zoo": study.zoo,
         "subsets": study.similarity_datasets,
         "similarity": study.measured(),
-        "probes": study.probed(),
+        "probes": [*study.probed(), *study.variants],
     }
     return roles.get(folder, study.datasets)
 

@@ -24,6 +24,7 @@ PARAMS: dict[str, Any] = {
     },
     "similarity_datasets": ["shapes", "textures"],
     "probe_datasets": ["shapes", "textures"],
+    "variants": {},
     "imported": {"name": None, "similarity": [], "probes": []},
     "models": ["pixels", "untrained_mobilenetv3_small", "untrained_vit_tiny"],
     "zoo": {
@@ -33,6 +34,7 @@ PARAMS: dict[str, Any] = {
     "zoo_training": {"training_sets": ["shapes"], "epochs": 2, "batch_size": 16},
     "zoo_objectives": {"supervised": {"optimizer": {"learning_rate": 0.001}}},
     "zoo_learned": {"margin": 0.02},
+    "features": {"precision": "float32", "storage": "float32"},
     "subset": {"max_samples": 40, "seed": 0},
     "similarity": {
         "measures": ["rsa_correlation_spearman"],

@@ -3,51 +3,46 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from simcons.catalog.specs import DatasetSpec
-from simcons.catalog.tables import checked_spec, read_table
+from simcons.catalog.tables import _entries, _read, checked_spec
 from simcons.errors import UserError, did_you_mean
-from simcons.files import read_yaml
 from simcons.paths import SPLITS, Paths, folder_name
 
 
-@cache
-def _shipped() -> dict[str, DatasetSpec]:
-    entries = read_table("datasets.yaml")
-    return {key: checked_spec(DatasetSpec, key, entry) for key, entry in entries.items()}
-
-
-@cache
-def _own(path: Path, _version: tuple[int, int]) -> dict[str, DatasetSpec]:
-    entries = read_yaml(path) or {}
-    if not isinstance(entries, dict):
-        raise UserError(f"{path}: expected a map of data sets by name")
-    for key, entry in entries.items():
-        if key in _shipped():
-            raise UserError(f"{path}: '{key}' is a data set of the catalogue; take another name")
-        if not isinstance(entry, dict):
-            raise UserError(f"{path}: data set '{key}': got {entry!r}; expected a map of its facts")
-    try:
-        return {str(k): checked_spec(DatasetSpec, str(k), entry) for k, entry in entries.items()}
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
 def dataset_specs() -> dict[str, DatasetSpec]:
-    """Return every data set by id: the catalogue's, and those of datasets.yaml beside params.yaml.
+    """Return every data set by id: the catalogue's, and the user's own of ``own/datasets.yaml``.
 
     Raises
     ------
     UserError
-        If an entry is not valid, or a user's has the name of one of the catalogue.
+        If the user's file holds anything that is not allowed.
     """
-    path = Paths().user_datasets.resolve()
+    path = Paths().own_datasets
     if not path.is_file():
-        return dict(_shipped())
-    stat = path.stat()
-    return {**_shipped(), **_own(path, (stat.st_mtime_ns, stat.st_size))}
+        return _catalogue()
+    return {**_catalogue(), **_own(str(path), path.read_text(encoding="utf-8"))}
+
+
+@cache
+def _catalogue() -> dict[str, DatasetSpec]:
+    entries = _read("datasets.yaml").items()
+    return {key: checked_spec(DatasetSpec, key, entry) for key, entry in entries}
+
+
+@cache
+def _own(name: str, text: str) -> dict[str, DatasetSpec]:
+    entries = _entries(name, text)
+    twice = sorted(entries.keys() & _catalogue().keys())
+    if twice:
+        raise UserError(f"{name}: '{twice[0]}' is a data set of the catalogue; take another name")
+    return {
+        key: checked_spec(DatasetSpec, key, entry, where=name) for key, entry in entries.items()
+    }
 
 
 def dataset_spec(dataset: str) -> DatasetSpec:
@@ -78,12 +73,18 @@ def refuse_by_name(dataset: str) -> None:
         If it is one, as an id or as a hub repository (``clip-benchmark/wds_flickr30k``).
     """
     name = folder_name(dataset.rpartition("clip-benchmark/")[2]).removeprefix("wds_")
-    for reason, names in read_table("refused_datasets.yaml").items():
+    for reason, names in _labels("refused_datasets.yaml").items():
         if name in names:
             raise UserError(
                 f"data set '{dataset}' is refused: {reason}; probes and balanced subsets need "
                 f"exactly one class per image"
             )
+
+
+@cache
+def _labels(file: str) -> dict[str, Any]:
+    text = files("simcons.catalog").joinpath(file).read_text(encoding="utf-8")
+    return YAML(typ="safe").load(text)
 
 
 def superclass_table(dataset: str) -> list[dict[str, Any]]:
@@ -99,7 +100,7 @@ def superclass_table(dataset: str) -> list[dict[str, Any]]:
     UserError
         If there is no such table.
     """
-    tables = read_table("superclasses.yaml")
+    tables = _labels("superclasses.yaml")
     if dataset not in tables:
         hint = did_you_mean(dataset, tables)
         raise UserError(f"data set '{dataset}' has no table of superclasses: {hint}")
@@ -108,7 +109,7 @@ def superclass_table(dataset: str) -> list[dict[str, Any]]:
 
 def variant_classes(variant: str) -> list[int] | None:
     """Return the parent's labels that a test-only variant has, ascending; None: all."""
-    classes = read_table("variant_classes.yaml").get(variant)
+    classes = _labels("variant_classes.yaml").get(variant)
     return None if classes is None else list(classes)
 
 

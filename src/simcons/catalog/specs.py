@@ -207,7 +207,11 @@ class ModelSpec(_Spec):
 
     def labelled(self, labels: Labels) -> ModelSpec:
         """Return the model with the ``paper``'s labels, or with the ``corrected`` ones."""
-        return self.model_copy(update=self.corrected) if labels == "corrected" else self
+        return (
+            self.model_copy(update=dict[str, Any](self.corrected))
+            if labels == "corrected"
+            else self
+        )
 
 
 class DatasetSpec(_Spec):

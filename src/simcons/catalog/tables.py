@@ -22,15 +22,6 @@ Spec = TypeVar("Spec", ModelSpec, DatasetSpec)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 
 
-@cache
-def read_table(name: str) -> dict[str, Any]:
-    """Return a YAML file of the catalogue; callers must not change it."""
-    from ruamel.yaml import YAML
-
-    text = files("simcons.catalog").joinpath(name).read_text(encoding="utf-8")
-    return YAML(typ="safe").load(text) or {}
-
-
 def _read(folder: str) -> dict[str, dict[str, Any]]:
     """Return the entries of a YAML file, or of every YAML file of a folder, of this package."""
     place = files("simcons.catalog").joinpath(folder)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analysis, catalog, export, imports, store, study
+from simcons.cli import analysis, catalog, check_model, export, imports, store, study
 
 app = typer.Typer(
     name="simcons",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(study.app, name="study")
 app.add_typer(store.app, name="store")
 app.add_typer(catalog.models_app, name="models")
+catalog.models_app.command("check")(check_model.check_model)
 app.add_typer(catalog.datasets_app, name="datasets")
 app.command("status")(study.status)
 app.command("similarity")(analysis.similarity)
