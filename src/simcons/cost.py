@@ -23,7 +23,7 @@ TFLOPS = 10.0
 GFLOPS_PER_PARAMETER = 2 * 200 / 1e9
 #: Kilobytes of an image of whose size nothing is known.
 KILOBYTES = 100.0
-FLOAT_BYTES = 4
+FLOAT_BYTES = {"float32": 4, "float16": 2}
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def study_cost(
     for name, spec in specs.items():
         train, test, classes, gigabytes = _sizes(name, spec, paths)
         unknown += [f"size of {name}"] if train is None and test is None else []
-        probed = name in study.probe_datasets
+        probed, storage = name in study.probe_datasets, study.features.storage
         probe_bytes = len(study.probe.seeds) * classes * (len(models) * (test or 0) + dims)
         datasets.append(
             DatasetCost(
@@ -134,8 +134,8 @@ def study_cost(
                 train,
                 test,
                 gigabytes,
-                ((train or 0) + (test or 0)) * dims * FLOAT_BYTES / 1e9,
-                probe_bytes * FLOAT_BYTES / 1e9 if probed else 0.0,
+                ((train or 0) + (test or 0)) * dims * FLOAT_BYTES[storage] / 1e9,
+                probe_bytes * FLOAT_BYTES["float32"] / 1e9 if probed else 0.0,
             )
         )
         if probed:

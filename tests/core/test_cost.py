@@ -24,7 +24,7 @@ def small(tmp_path):
     values["datasets"] = {"wds_vtab_pets": {}, "living17": {}}
     values["similarity_datasets"], values["probe_datasets"] = ["living17"], ["wds_vtab_pets"]
     values["models"] = ["resnet50", "dino-vit-base-p16"]
-    values["probe"]["seeds"] = [0]
+    values["variants"], values["probe"]["seeds"] = {}, [0]
     values["consistency"] |= {"anchors": [], "overlaps": [], "accuracy_from": {}}
     path = tmp_path / "params.yaml"
     with path.open("w") as file:

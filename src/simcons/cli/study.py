@@ -131,7 +131,8 @@ def cost(
     features = sum(d.features_gb for d in found.datasets)
     probes = sum(d.probes_gb for d in found.datasets)
     typer.echo(
-        f"data sets {_gb(shards)} GB, features {_gb(features)} GB in float32, probes {_gb(probes)} "
+        f"data sets {_gb(shards)} GB, features {_gb(features)} GB in "
+        f"{study.features.storage}, probes {_gb(probes)} "
         f"GB, similarities {_gb(found.similarity_gb)} GB"
     )
     typer.echo(
