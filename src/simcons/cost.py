@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 from simcons.catalog import DatasetSpec, ModelSpec, dataset_spec
-from simcons.catalog.tables import read_table
 from simcons.errors import UserError, did_you_mean
-from simcons.files import read_json
+from simcons.files import read_json, read_yaml
 from simcons.params import Study
 from simcons.paths import Paths
 
@@ -156,9 +159,15 @@ def study_cost(
     )
 
 
+@cache
+def nominal(name: str) -> dict[str, Any]:
+    """Return a table of nominal sizes of the catalogue: ``gflops.yaml`` or ``sizes.yaml``."""
+    return dict(read_yaml(Path(str(files("simcons.catalog").joinpath(name)))))
+
+
 def _gflops(models: Mapping[str, ModelSpec]) -> tuple[dict[str, float], list[str]]:
     """Return GFLOPs per image by model, and which are guesses from the parameters."""
-    table = read_table("gflops.yaml")
+    table = nominal("gflops.yaml")
     found, guessed = {}, []
     for name, spec in models.items():
         if name in table:
@@ -171,8 +180,8 @@ def _gflops(models: Mapping[str, ModelSpec]) -> tuple[dict[str, float], list[str
 
 def _sizes(name: str, spec: DatasetSpec, paths: Paths) -> tuple[int | None, int | None, int, float]:
     """Return images of train and test, classes and gigabytes of shards."""
-    nominal = read_table("sizes.yaml").get(spec.id, {})
-    train, test, classes = spec.n_train, spec.n_test, int(nominal.get("classes", 0))
+    assumed = nominal("sizes.yaml").get(spec.id, {})
+    train, test, classes = spec.n_train, spec.n_test, int(assumed.get("classes", 0))
     if spec.rule == "per_class":
         each, each_test = spec.options.get("per_class"), spec.options.get("test_per_class")
         train = train if each is None else each * classes
@@ -182,7 +191,7 @@ def _sizes(name: str, spec: DatasetSpec, paths: Paths) -> tuple[int | None, int 
         counts = read_json(manifest)["counts"]
         train, test = (int(counts[s]["n"]) if s in counts else 0 for s in ("train", "test"))
         classes = max(len(count["per_class"]) for count in counts.values())
-    kilobytes = 0.0 if spec.source == "derived" else float(nominal.get("kilobytes", KILOBYTES))
+    kilobytes = 0.0 if spec.source == "derived" else float(assumed.get("kilobytes", KILOBYTES))
     return train, test, classes, ((train or 0) + (test or 0)) * kilobytes / 1e6
 
 
