@@ -63,7 +63,7 @@ def gflops(spec: ModelSpec) -> float:
         image = torch.zeros(1, 3, side, side)
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            model.eval()(image)
+            model.eval().requires_grad_(False)(image)
     return counter.get_total_flops() / 1e9
 
 

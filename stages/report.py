@@ -13,6 +13,7 @@ def main() -> None:
     from simcons.report import ReportInputs, load_pictures, render
     from simcons.results import (
         figure_inputs,
+        import_warnings,
         input_digests,
         library_versions,
         probe_warnings,
@@ -29,7 +30,11 @@ def main() -> None:
             params=paths.params.read_text(encoding="utf-8"),
             digests=input_digests(study, paths),
             versions=library_versions(),
-            warnings=[*zoo_warnings(paths), *probe_warnings(inputs.probes)],
+            warnings=[
+                *import_warnings(study),
+                *zoo_warnings(paths),
+                *probe_warnings(inputs.probes),
+            ],
             method=study.consistency.methods[0],
         )
     )

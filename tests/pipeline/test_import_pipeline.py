@@ -76,6 +76,7 @@ def test_what_was_not_published_is_absent_not_zero(imported):
     assert probes["n_test"].isna().all()
     page = (imported.root / "metrics/report/index.html").read_text()
     assert "no standard errors are available" in page
+    assert "Published results, not computed here (imports/published)" in page
 
 
 def test_a_fresh_clone_pulls_it_and_agrees(imported, tmp_path):
