@@ -12,6 +12,7 @@ def main() -> None:
     from simcons.files import write_text
     from simcons.report import ReportInputs, load_pictures, render
     from simcons.results import (
+        feature_warnings,
         figure_inputs,
         import_warnings,
         input_digests,
@@ -32,6 +33,7 @@ def main() -> None:
             versions=library_versions(),
             warnings=[
                 *import_warnings(study),
+                *feature_warnings(study),
                 *zoo_warnings(paths),
                 *probe_warnings(inputs.probes),
             ],

@@ -54,13 +54,13 @@ def used_fingerprints(study: Study, paths: Paths) -> set[str]:
                 }
             if dataset in study.variants:
                 classes = variant_classes(study.dataset_spec(dataset).id)
-                folders = [
+                trained = [
                     probe_folder(paths.probes(study.variants[dataset]), model, seed)
                     for seed in study.probe.seeds
                 ]
                 used |= {
                     fingerprint("probes", variant_parts(model, parts["test"], f, classes, threads))
-                    for f in folders
+                    for f in trained
                     if f.is_dir()
                 }
     return used

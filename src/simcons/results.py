@@ -220,6 +220,19 @@ def library_versions() -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
+def feature_warnings(study: Study) -> list[str]:
+    """Return a sentence if features are not single precision throughout."""
+    wanted = study.features
+    found = []
+    if wanted.precision != "float32":
+        found.append(f"Features were computed in mixed precision ({wanted.precision}).")
+    if wanted.storage != "float32":
+        found.append(
+            f"Features were stored as {wanted.storage}, which keeps 11 bits of each number."
+        )
+    return found
+
+
 def probe_warnings(probes: pd.DataFrame) -> list[str]:
     """Return a sentence for each setting that probes chose on the edge of its grid.
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from simcons.catalog import DatasetSpec
+from simcons.catalog import DatasetSpec, dataset_spec
 from simcons.datasets import (
     build_dataset,
     iter_encoded,
@@ -264,3 +264,64 @@ def test_shards_of_captions_or_of_several_labels_are_refused(folder, spoil, tmp_
     spoil(lambda members: [(n.replace(".txt", ".npy"), buffer.getvalue()) for n, d in members])
     with pytest.raises(UserError, match="has no label"):
         build_dataset(own("shards", path=str(folder)), {}, tmp_path / "out")
+
+
+# simcons datasets add
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch) -> Path:
+    root = tmp_path / "repository"
+    (root / "own").mkdir(parents=True)
+    (root / "own" / "datasets.yaml").write_text("# Mine.\n")
+    monkeypatch.chdir(root)
+    return root
+
+
+def run(*arguments: str) -> str:
+    from typer.testing import CliRunner
+
+    from simcons.cli.app import app
+
+    done = CliRunner().invoke(app, ["datasets", "add", *arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_data_set_is_added_and_can_be_built(repository, photos, tmp_path):
+    said = run("birds", "--source", "image_folder", "--path", str(photos), "--license", "CC0")
+    assert "classes: 3" in said
+    assert "train: 9 images" in said
+    assert "birds: {}" in said
+    text = (repository / "own" / "datasets.yaml").read_text()
+    assert text.startswith("# Mine.\n")
+    spec = dataset_spec("birds")
+    assert (spec.license, spec.domain, spec.external) == ("CC0", "Own", False)
+    build_dataset(spec, spec.options, tmp_path / "out")
+    verify(tmp_path / "out")
+    options = ["--option", "test_fraction=0.34", "--option", "seed=3", "--external"]
+    run("more", "--source", "image_folder", "--path", str(photos / "train"), *options)
+    assert dataset_spec("more").options == {"test_fraction": 0.34, "seed": 3}
+    assert dataset_spec("more").external
+    assert dataset_spec("birds") == spec
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["Birds", "--source", "csv", "--path", "x"], "call it 'birds'"),
+        (["digits", "--source", "csv", "--path", "x"], "a data set 'digits' already"),
+        (["birds", "--source", "csv", "--path", "x"], "x: no such file"),
+        (["birds", "--source", "zip", "--path", "x"], "source: Input should be"),
+        (["birds", "--source", "csv"], "source 'csv' need 'path'"),
+        (["birds", "--source", "hub", "--repository", "clip-benchmark/wds_flickr8k"], "retrieval"),
+        (["a", "--source", "derived", "--parent", "b", "--rule", "per_class"], "no data set 'b'"),
+        (["a", "--source", "csv", "--path", "x", "--option", "seed"], "expected KEY=VALUE"),
+    ],
+)
+def test_what_cannot_be_added_is_named_and_nothing_is_written(repository, arguments, problem):
+    with pytest.raises(UserError, match=problem):
+        run(*arguments)
+    assert (repository / "own" / "datasets.yaml").read_text() == "# Mine.\n"

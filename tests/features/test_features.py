@@ -272,7 +272,7 @@ def test_half_precision_files_are_half_as_large_and_say_so(dataset, tmp_path):
 
 def test_features_that_half_precision_cannot_hold_are_refused(dataset, tmp_path, monkeypatch):
     real = Runner.forward
-    monkeypatch.setattr(Runner, "forward", lambda self, e, x: real(self, e, x) * 1e5)
+    monkeypatch.setattr(Runner, "forward", lambda self, e, x: [f * 1e5 for f in real(self, e, x)])
     with pytest.raises(UserError, match=r"tiny/pixels/train reach 1e\+05, which float16 cannot"):
         extract(
             dataset,
@@ -296,6 +296,31 @@ def test_mixed_precision_is_another_result_and_near(dataset, tmp_path):
     assert correlation > 0.99
 
 
+def test_several_layers_of_a_network_are_read_in_one_pass(dataset, tmp_path, monkeypatch):
+    vit = model_spec("untrained_vit_tiny")
+    entries = {
+        "last": vit,
+        "block": vit.model_copy(update={"id": "block", "layer": "blocks.3", "token": "avg"}),
+        "cls": vit.model_copy(update={"id": "cls", "layer": "blocks.3", "token": "cls"}),
+    }
+    for name, spec in entries.items():
+        extract(dataset, {name: spec}, Store(tmp_path / name), tmp_path / "alone", threads=2)
+    networks, passes = [], []
+    real = torch.nn.Module.__call__
+
+    def counted(self, *args, **kwargs):
+        if type(self).__name__ == "VisionTransformer":
+            networks.append(id(self))
+            passes.append(len(args[0]))
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "__call__", counted)
+    extract(dataset, entries, Store(tmp_path / "s"), tmp_path / "together", threads=2)
+    assert digest(tmp_path / "together") == digest(tmp_path / "alone")
+    # Loading tries one image; then 13 train images in shards of 5 and 5 test images, once each.
+    assert sorted(passes) == sorted([1, 5, 5, 3, 1, 5])
+
+
 class Greedy(torch.nn.Module):
     """Runs out of memory above so many images, as a GPU does."""
 
@@ -315,12 +340,12 @@ def test_a_batch_that_does_not_fit_is_halved_and_remembered():
     module = Greedy(5)
     extractor = Extractor(SPEC, module, load(SPECS["pixels"]).transform, 3)
     runner = Runner(torch.device("cpu"))
-    assert torch.equal(runner.forward(extractor, inputs), inputs[:, :, 0, 0])
+    assert torch.equal(runner.forward([extractor], inputs)[0], inputs[:, :, 0, 0])
     assert module.sizes == [16, 8, 4, 4, 4, 4]
-    runner.forward(extractor, inputs)
+    runner.forward([extractor], inputs)
     assert module.sizes[6:] == [4, 4, 4, 4]
     with pytest.raises(UserError, match=f"'{SPEC.id}': one image does not fit the memory of cpu"):
-        runner.forward(Extractor(SPEC, Greedy(0), extractor.transform, 3), inputs)
+        runner.forward([Extractor(SPEC, Greedy(0), extractor.transform, 3)], inputs)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
+<<<<<<< HEAD
 from simcons.cli import analysis, catalog, check_model, export, imports, store, study
+=======
+from simcons.cli import add_dataset, analysis, catalog, check_model, imports, store, study
+>>>>>>> datasets
 
 app = typer.Typer(
     name="simcons",
@@ -20,6 +24,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(catalog.models_app, name="models")
 catalog.models_app.command("check")(check_model.check_model)
 app.add_typer(catalog.datasets_app, name="datasets")
+catalog.datasets_app.command("add")(add_dataset.add)
 app.command("status")(study.status)
 app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)

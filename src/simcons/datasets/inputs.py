@@ -25,6 +25,7 @@ from simcons.datasets.builders._common import stratified_split
 from simcons.datasets.shards import DECODE_ERRORS
 from simcons.datasets.writing import Encoded
 from simcons.errors import UserError, did_you_mean
+from simcons.own import make_importable
 from simcons.paths import SPLITS
 
 Labelled = tuple[str, Image.Image | Encoded, int]  # key, image, label
@@ -196,12 +197,13 @@ def from_python(
 
 def _call(name: str, function: str, split: str, options: Mapping[str, Any]) -> Sequence[Any]:
     module_name, _, attribute = function.partition(":")
+    make_importable()
     try:
         make: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(
-            f"data set '{name}': {function} cannot be imported ({error}); install its package, or "
-            f"set PYTHONPATH to the folder that it lies in"
+            f"data set '{name}': {function} cannot be imported ({error}); it must lie in own/ "
+            f"or be installed"
         ) from None
     try:
         made = make(split, **options)

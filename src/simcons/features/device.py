@@ -11,12 +11,13 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from simcons.errors import UserError
-from simcons.models.extractor import Extractor
+from simcons.models.extractor import Extractor, forward_layers
 
 CPU_BATCH = 64  # decides the last bits of features on a CPU: do not change it
 GPU_BATCH = 256  # halved, model by model, where it does not fit
@@ -57,21 +58,31 @@ class Runner:
         """Copy a batch to the device, while the device still works where memory is pinned."""
         return inputs.to(self.device, non_blocking=True)
 
-    def forward(self, extractor: Extractor, inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, extractors: Sequence[Extractor], inputs: torch.Tensor) -> list[torch.Tensor]:
         """Return float32 features (n, dim) on the CPU, in parts that fit the device's memory.
+
+        Parameters
+        ----------
+        extractors
+            One, or several that read one network at several layers: it runs once.
+        inputs
+            (n, 3, height, width), on the device.
 
         Raises
         ------
         UserError
             If one image alone does not fit, or the model returns what it must not.
         """
-        model = extractor.spec.id
+        model = extractors[0].spec.id
         while True:
             size = self._fits.get(model, max(len(inputs), 1))
             try:
                 with self._autocast():
-                    parts = [extractor.forward(part).cpu() for part in inputs.split(size)]
-                return parts[0] if len(parts) == 1 else torch.cat(parts)
+                    parts = [self._run(extractors, part) for part in inputs.split(size)]
+                return [
+                    torch.cat(rows) if len(rows) > 1 else rows[0]
+                    for rows in zip(*parts, strict=True)
+                ]
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise UserError(
@@ -82,6 +93,12 @@ class Runner:
             print(f"{model}: batch of {size} does not fit, {size // 2} now", file=sys.stderr)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
+
+    @staticmethod
+    def _run(extractors: Sequence[Extractor], part: torch.Tensor) -> list[torch.Tensor]:
+        if len(extractors) == 1:
+            return [extractors[0].forward(part).cpu()]
+        return [features.cpu() for features in forward_layers(extractors, part)]
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self.precision == "float32":

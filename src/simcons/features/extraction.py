@@ -24,7 +24,8 @@ from simcons.errors import UserError
 from simcons.features.batches import Batch, Plan, read_batches
 from simcons.features.device import Runner, make_runner, n_workers
 from simcons.features.files import FeatureFile
-from simcons.models.extractor import Extractor, fingerprint_parts, load
+from simcons.files import sha256_json
+from simcons.models.extractor import Extractor, at_layer, fingerprint_parts, load
 from simcons.models.transforms import ImageTransform
 from simcons.paths import SPLITS
 from simcons.progress import progress
@@ -146,7 +147,9 @@ def extract(
         if missing:
             ensure_shards(dataset)
             _compute(dataset, rows, missing, specs, store, make_runner(precision), threads)
-        for job in jobs if out is not None else []:
+        if out is None:
+            continue
+        for job in jobs:
             folder = store.get("features", job.parts, verify=False)
             if folder is None:
                 raise UserError(f"features of {job.label} vanished from the store {store.root}")
@@ -163,14 +166,15 @@ def _compute(
     threads: int,
 ) -> None:
     """Run the missing models over the chunks of one split, then join each model's chunks."""
-    keys = {int(shard): group["key"].tolist() for shard, group in rows.groupby("shard")}
+    shards = rows["shard"].unique().tolist()
+    keys = {int(shard): rows.loc[rows["shard"] == shard, "key"].tolist() for shard in shards}
     chunks = [(s, start) for s in sorted(keys) for start in range(0, len(keys[s]), CHUNK_SIZE)]
     todo = {
         chunk: [j for j in jobs if store.get("features", j.chunk_parts(chunk)) is None]
         for chunk in chunks
     }
     wanted = sorted({job.model for missing in todo.values() for job in missing})
-    extractors = {model: runner.prepare(load(specs[model])) for model in wanted}
+    extractors = _load({model: specs[model] for model in wanted}, runner)
     by_transform: dict[ImageTransform, list[str]] = defaultdict(list)
     for model, extractor in extractors.items():
         by_transform[extractor.transform].append(model)
@@ -216,12 +220,35 @@ def _forward(
     runner: Runner,
     outputs: dict[str, list[npt.NDArray[np.float32]]],
 ) -> None:
-    """Append the features of one batch to each missing model's outputs."""
+    """Append the features of one batch to each missing model's outputs.
+
+    A network that several models read at different layers runs once.
+    """
     for transform, inputs in batch.inputs.items():
         uploaded = runner.upload(inputs)
+        by_network: dict[int, list[str]] = defaultdict(list)
         for model in models_of[transform]:
             if model in missing:
-                outputs[model].append(runner.forward(extractors[model], uploaded).numpy())
+                module = extractors[model].module
+                by_network[id(getattr(module, "network", module))].append(model)
+        for models in by_network.values():
+            features = runner.forward([extractors[model] for model in models], uploaded)
+            for model, rows in zip(models, features, strict=True):
+                outputs[model].append(rows.numpy())
+
+
+def _load(specs: Mapping[str, ModelSpec], runner: Runner) -> dict[str, Extractor]:
+    """Load models; those that differ in their layer alone share a network."""
+    loaded: dict[str, Extractor] = {}
+    found = {}
+    for model, spec in specs.items():
+        parts = fingerprint_parts(spec)
+        key = sha256_json({name: parts[name] for name in parts if name not in ("layer", "token")})
+        if key in loaded:
+            found[model] = at_layer(loaded[key], spec)
+        else:
+            found[model] = loaded[key] = runner.prepare(load(spec))
+    return found
 
 
 def _chunk_file(

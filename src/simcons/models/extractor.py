@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
 
 from simcons.catalog import ModelSpec
 from simcons.errors import UserError
-from simcons.models.readout import Point, Readout
+from simcons.models.readout import Point, Readout, read_layers
 from simcons.models.transforms import ImageTransform, Transform
 
 # What a model is tried on when it is loaded.
@@ -54,15 +55,54 @@ class Extractor:
         UserError
             If the model returns another shape or a value that is not finite.
         """
-        features = self.module(batch.contiguous(memory_format=torch.channels_last)).float()
-        if features.shape != (len(batch), self.dim):
+        features = self.module(batch.contiguous(memory_format=torch.channels_last))
+        return self.checked(features, len(batch))
+
+    def checked(self, features: torch.Tensor, n: int) -> torch.Tensor:
+        """Return features as float32 if they are of n images, of the right length and finite."""
+        features = features.float()
+        if features.shape != (n, self.dim):
             raise UserError(
                 f"model '{self.spec.id}' returned features of shape {tuple(features.shape)}, "
-                f"the catalogue says ({len(batch)}, {self.dim})"
+                f"the catalogue says ({n}, {self.dim})"
             )
         if not torch.isfinite(features).all():
             raise UserError(f"model '{self.spec.id}' returned features that are NaN or infinite")
         return features
+
+
+@torch.inference_mode()
+def forward_layers(extractors: Sequence[Extractor], batch: torch.Tensor) -> list[torch.Tensor]:
+    """Run the network that several extractors share once; return the features of each.
+
+    Raises
+    ------
+    UserError
+        As `Extractor.forward`.
+    """
+    readouts = [extractor.module for extractor in extractors]
+    outputs = read_layers(
+        cast(Readout, readouts[0]).network,
+        batch.contiguous(memory_format=torch.channels_last),
+        [cast(Readout, readout).point for readout in readouts],
+    )
+    return [e.checked(out, len(batch)) for e, out in zip(extractors, outputs, strict=True)]
+
+
+def at_layer(extractor: Extractor, spec: ModelSpec) -> Extractor:
+    """Return an extractor that reads a loaded network where another entry says.
+
+    Raises
+    ------
+    UserError
+        If the network has no such layer or token.
+    """
+    network = cast(Readout, extractor.module).network
+    try:
+        module = Readout(network, Point(spec.layer, spec.token))
+    except UserError as error:
+        raise UserError(f"model '{spec.id}': {error}") from None
+    return Extractor(spec, module.eval(), extractor.transform, spec.feature_dim)
 
 
 def load(spec: ModelSpec) -> Extractor:

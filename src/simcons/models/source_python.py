@@ -9,7 +9,6 @@ dict of its fields, and gives way to the entry's ``transform``.
 from __future__ import annotations
 
 import importlib
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from simcons.errors import UserError, did_you_mean
 from simcons.files import sha256_file, sha256_json
 from simcons.models import weights
 from simcons.models.transforms import ImageTransform, Transform
+from simcons.own import make_importable
 from simcons.paths import Paths
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _image_transform(spec: ModelSpec, made: Any) -> ImageTransform:
 
 def _function(spec: ModelSpec) -> Callable[..., Any]:
     module_name, _, name = spec.name.partition(":")
-    _own_is_importable()
+    make_importable()
     if _origin(spec) is None:
         raise UserError(
             f"model '{spec.id}': there is no Python module '{module_name}', neither in "
@@ -127,14 +127,6 @@ def _function(spec: ModelSpec) -> Callable[..., Any]:
     return function
 
 
-def _own_is_importable() -> None:
-    # At the end: a file of the user's shadows no installed package.
-    own = str(Paths().own.resolve())
-    if own not in sys.path:
-        sys.path.append(own)
-        importlib.invalidate_caches()
-
-
 def _origin(spec: ModelSpec) -> Path | None:
     try:
         found = find_spec(spec.name.partition(":")[0])
@@ -146,13 +138,13 @@ def _origin(spec: ModelSpec) -> Path | None:
 def _code_digest(spec: ModelSpec) -> str:
     from importlib.metadata import packages_distributions, version
 
-    _own_is_importable()
-    origin, own = _origin(spec), Paths().own.resolve()
+    make_importable()
+    origin, folder = _origin(spec), Paths().own.resolve()
     if origin is None:
         _function(spec)  # says what is missing
         raise AssertionError(spec.name)
-    if own in origin.resolve().parents:
-        files = {str(p.relative_to(own)): sha256_file(p) for p in sorted(own.rglob("*.py"))}
+    if folder in origin.resolve().parents:
+        files = {str(p.relative_to(folder)): sha256_file(p) for p in sorted(folder.rglob("*.py"))}
         return sha256_json({"function": spec.name, "files": files})
     package = spec.name.split(".")[0].split(":")[0]
     versions = {name: version(name) for name in packages_distributions().get(package, [])}

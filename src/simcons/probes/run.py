@@ -87,7 +87,7 @@ def place_probe(finished: Path, out: Path, model: str, seed: int) -> Path:
 
 
 def write_tables(out: Path, folders: Sequence[Path], n_models: int) -> None:
-    """Write the tables of all probes, each read in turn: the logits of all can be many gigabytes."""
+    """Write the tables of all probes, read in turn: the logits of all can be many gigabytes."""
     write_parquet(out / RESULTS_FILE, collect(map(load_row, folders)))
     if n_models > 1:
         agreement = probe_error_consistency(map(load_probe, folders))
