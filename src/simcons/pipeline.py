@@ -76,7 +76,8 @@ def stale_stages(root: Path = Path()) -> tuple[int, list[StageState]]:
     """
     with _open(root) as repo:
         stages = _stages(repo)
-        made = {str(out.fspath): out for stage in stages for out in stage.outs}
+        # Not stages' outputs alone: imported results are DVC's too, by a .dvc file that git tracks.
+        made = {str(out.fspath): out for stage in repo.index.stages for out in stage.outs}
         stale = []
         for stage in stages:
             reasons = tuple(_differences(stage, made))

@@ -121,6 +121,9 @@ def test_catalogue_commands(cli):
         ["layers"],
         ["probe"],
         ["consistency"],
+        ["import-results"],
+        ["export"],
+        ["study", "cost"],
         ["status"],
     ],
 )

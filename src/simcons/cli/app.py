@@ -11,6 +11,7 @@ from simcons.cli import (
     analysis,
     catalog,
     check_model,
+    export,
     imports,
     remote,
     store,
@@ -38,6 +39,7 @@ app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
 app.command("consistency")(analysis.consistency)
 app.command("import-results")(imports.import_results)
+app.command("export")(export.export)
 
 
 @app.command(
