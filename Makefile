@@ -42,6 +42,7 @@ lint: .venv/.installed-test ## check style and types
 	mypy
 
 bench: .venv/.installed ## measure speed and memory; see benchmarks/README.md
+	python benchmarks/extraction.py
 	python benchmarks/similarity.py
 	python benchmarks/probes.py
 
