@@ -19,7 +19,10 @@ NUMERICS_VERSION: dict[str, int] = {"features": 1, "probes": 1, "zoo": 1}
 # Modules (below src/simcons) whose code decides the values of each kind of result.
 DECIDING_MODULES: dict[str, tuple[str, ...]] = {
     "features": (
+        "datasets/reading.py",
         "datasets/shards.py",
+        "features/batches.py",
+        "features/device.py",
         "features/extraction.py",
         "models/extractor.py",
         "models/readout.py",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from simcons.catalog import dataset_splits
 from simcons.cli.output import print_table
 from simcons.errors import UserError
 from simcons.params import Study, load_study
@@ -219,7 +220,7 @@ def status() -> None:
         absent = [
             model
             for model in models
-            for split in ("train", "test")
+            for split in dataset_splits(study.dataset_spec(name))
             if not paths.feature_file(name, model, split).is_file()
         ]
         there = len(models) - len(set(absent))
