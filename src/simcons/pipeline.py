@@ -128,3 +128,19 @@ def _state(stage: PipelineStage, changes: list[Any]) -> StageState:
         else:
             reasons.append(str(change))
     return StageState(stage.addressing, "stale" if reasons else "done", tuple(reasons))
+
+
+def remove_outputs(name: str, root: Path = Path()) -> None:
+    """Remove a stage's outputs from the workspace, as DVC does before it runs the stage.
+
+    Parameters
+    ----------
+    name
+        As in `dvc repro NAME`.
+    root
+        The repository's root.
+    """
+    with _open(root) as repo:
+        for stage in _stages(repo):
+            if stage.addressing == name:
+                stage.remove_outs(ignore_remove=False, force=False)

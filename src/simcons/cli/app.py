@@ -33,6 +33,9 @@ app.command("consistency")(analysis.consistency)
 def exec_(
     context: typer.Context,
     resource: Annotated[str, typer.Argument(help="What it needs: light, cpu or gpu.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run, or be submitted.")
+    ] = False,
 ) -> None:
     """Run a stage's command where SIMCONS_EXECUTOR says (default: here).
 
@@ -40,7 +43,7 @@ def exec_(
     """
     from simcons.execute import execute
 
-    execute(resource, context.args)
+    execute(resource, context.args, dry_run=dry_run)
 
 
 def version(show: bool) -> None:
