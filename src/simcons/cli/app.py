@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analysis, catalog, store, study
+from simcons.cli import analysis, catalog, run, store, study
 
 app = typer.Typer(
     name="simcons",
@@ -20,6 +20,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(catalog.models_app, name="models")
 app.add_typer(catalog.datasets_app, name="datasets")
 app.command("status")(study.status)
+app.command("run")(run.run)
 app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)

@@ -1,7 +1,7 @@
 """Calls of SLURM's own commands, each with a time limit.
 
-A controller that does not answer is no failure of a job: calls raise `UnreachableError`, and whoever
-waits goes on waiting.
+A controller that does not answer is no failure of a job: calls raise `UnreachableError`, and
+whoever waits goes on waiting.
 """
 
 from __future__ import annotations

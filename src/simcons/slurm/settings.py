@@ -14,7 +14,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,

@@ -24,12 +24,12 @@ from typing import IO, Any
 
 from simcons.errors import UserError
 from simcons.execute import SUBMITTER_GONE
-from simcons.files import read_json, sha256_file, sha256_json, write_json, write_text
+from simcons.files import read_json, sha256_file, sha256_json, tail_lines, write_json, write_text
 from simcons.paths import Paths
 from simcons.slurm.client import Client, UnreachableError
 from simcons.slurm.job import Job, plan, sbatch_arguments, script, slug
 from simcons.slurm.settings import load_settings
-from simcons.slurm.tasks import ACTIVE, Outcome, tail
+from simcons.slurm.tasks import ACTIVE, Outcome
 from simcons.slurm.watch import Interrupts, Orphaned, Stopped, Watch, say
 
 SUBMIT_ATTEMPTS = 5
@@ -224,7 +224,7 @@ class _Submitter:
         if not failed:
             return 0
         self.forget()
-        self._complain(job, submission, failed, len(outcomes))
+        self._complain(job, submission, failed)
         return failed[0].code
 
     def _submit(self, job: Job, fingerprint: str, tasks: list[int], attempt: int) -> Submission:
@@ -272,13 +272,12 @@ class _Submitter:
         )
         return watch.wait(self.interrupts)
 
-    def _complain(
-        self, job: Job, submission: Submission, failed: list[Outcome], n_tasks: int
-    ) -> None:
-        lines = [f"error: {shlex.join(self.command)}: {len(failed)} of {n_tasks} tasks failed"]
+    def _complain(self, job: Job, submission: Submission, failed: list[Outcome]) -> None:
+        count = f"{len(failed)} of {job.groups} tasks" if job.groups else "the job"
+        lines = [f"error: {shlex.join(self.command)}: {count} failed"]
         lines += [f"  {line}" for line in _failures(job, submission, failed)]
         lines += [f"the end of {failed[0].log}:"]
-        lines += [f"  | {line}" for line in tail(failed[0].log, LOG_LINES_SHOWN)]
+        lines += [f"  | {line}" for line in tail_lines(failed[0].log, LOG_LINES_SHOWN)]
         say("\n".join(lines))
 
     def _clear_folder(self) -> None:

@@ -6,15 +6,14 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from simcons.files import tail_lines
 from simcons.slurm.client import TaskState
 
 # The task may still run, or run again; in every other state it is over.
 ACTIVE = frozenset(
-    (
-        "PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "RESIZING", "REQUEUED",
-        "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "SIGNALING", "STAGE_OUT", "STOPPED",
-        "RESV_DEL_HOLD",
-    )  # fmt: skip
+    {"PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "RESIZING", "REQUEUED"}
+    | {"REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "SIGNALING", "STAGE_OUT", "STOPPED"}
+    | {"RESV_DEL_HOLD"}
 )
 KILLED = 128 + signal.SIGKILL
 BAD_INPUT = 2  # the exit code of an error that would come again
@@ -112,7 +111,7 @@ def outcome(task: int, folder: Path, seen: TaskState, last_node: str = "") -> Ou
 
 
 def _reason_in_log(log: Path) -> str:
-    text = " ".join(tail(log, 20))
+    text = " ".join(tail_lines(log, 20))
     found = [why for sign, why in _LOG_REASONS.items() if "slurmstepd" in text and sign in text]
     return found[0] if found else ""
 
@@ -123,14 +122,3 @@ def _of_code(code: int) -> str:
     if code > 128 and code - 128 in set(signal.Signals):
         return f"killed by {signal.Signals(code - 128).name}"
     return f"exit code {code}"
-
-
-def tail(log: Path, n_lines: int) -> list[str]:
-    """Return the last lines of a log; none if it cannot be read."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 20_000))
-            text = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return []
-    return [line for line in text.replace("\r", "\n").splitlines() if line.strip()][-n_lines:]
