@@ -134,6 +134,8 @@ def _state(stage: PipelineStage, changes: list[Any]) -> StageState:
 def remove_outputs(name: str, root: Path = Path()) -> None:
     """Remove a stage's outputs from the workspace, as DVC does before it runs the stage.
 
+    It takes no lock: it is for the stage's own command, for which DVC holds one on the outputs.
+
     Parameters
     ----------
     name
@@ -144,7 +146,9 @@ def remove_outputs(name: str, root: Path = Path()) -> None:
     with _open(root) as repo:
         for stage in _stages(repo):
             if stage.addressing == name:
-                stage.remove_outs(ignore_remove=False, force=False)
+                for out in stage.outs:
+                    if not out.persist:
+                        out.remove(ignore_remove=False)
 
 
 @dataclass(frozen=True)

@@ -161,9 +161,17 @@ class Cluster:
         """Ids and states of the tasks that are not over, as ``12_3 RUNNING``."""
         return self.call("squeue", "-h", "-r", "-o", "%i %T").splitlines()
 
+    def node(self, state: str) -> None:
+        """Set the node's state; a node that came back by itself needs no `resume`."""
+        change = ("scontrol", "update", f"nodename={self.host}", f"state={state}", "reason=test")
+        if state == "resume":
+            self._try(*change[:-1])
+        else:
+            self.call(*change)
+
     def clear(self) -> None:
         """Cancel everything and wait until the node is idle again."""
-        self._try("scontrol", "update", f"nodename={self.host}", "state=resume")
+        self.node("resume")
         for row in self.queue():
             self._try("scancel", row.split()[0].split("_")[0])
         self._until(lambda: not self.queue() and self.idle(), "an idle node", 60)
