@@ -31,7 +31,8 @@ class StageState:
     name
         As in `dvc repro NAME`.
     state
-        ``done``, ``stale`` (an input changed) or ``missing`` (an output is not here).
+        ``done``, ``stale`` (an input changed), ``missing`` (an output is not here) or ``busy``
+        (another DVC command holds it).
     reasons
         What changed.
     """
@@ -112,9 +113,18 @@ def _changes(status: Any) -> Iterator[str]:
 
 def stage_states(root: Path = Path()) -> list[StageState]:
     """Return every stage's state in the workspace, in dvc.yaml's order."""
+    from dvc.lock import LockError
+
     with _open(root) as repo:
-        changed = repo.status()
-        return [_state(stage, changed.get(stage.addressing, [])) for stage in _stages(repo)]
+        states = []
+        for stage in _stages(repo):
+            try:
+                with repo.lock:
+                    changes = stage.status(check_updates=True).get(stage.addressing, [])
+                states.append(_state(stage, changes))
+            except LockError as error:
+                states.append(StageState(stage.addressing, "busy", (str(error).split(",")[0],)))
+        return states
 
 
 def _state(stage: PipelineStage, changes: list[Any]) -> StageState:

@@ -165,10 +165,9 @@ def _status() -> None:
         there = len(models) - len(set(absent))
         missing = f"; missing: {', '.join(sorted(set(absent)))}" if absent else ""
         typer.echo(f"features {name}: {there} of {len(models)} models{missing}")
-    counts = {
-        state: sum(s.state == state for s in states) for state in ("done", "stale", "missing")
-    }
-    typer.echo(", ".join(f"{n} {state}" for state, n in counts.items()))
+    names = ("done", "stale", "missing", "busy")
+    counts = {state: sum(s.state == state for s in states) for state in names}
+    typer.echo(", ".join(f"{n} {state}" for state, n in counts.items() if n or state != "busy"))
 
 
 def _short(reasons: tuple[str, ...], most: int = 2) -> str:

@@ -62,7 +62,7 @@ class _Lines:
         changed = [row for row in rows if self._states.get(row[0], "waiting") != row[1]]
         for name, state, note in changed:
             self._states[name] = state
-            if state != "queued" and not (state == "done" and not note):
+            if note or state not in ("queued", "done"):
                 _say(f"{name}: {state}{f' ({note})' if note else ''}")
         now = time.monotonic()
         if now - self._said >= LOG_EVERY_SECONDS:

@@ -111,7 +111,8 @@ def script(job: Job, folder: Path) -> str:
         "}",
         "trap 'record $?' EXIT",
         "trap : TERM # SLURM ends the command; this script records how",
-        'echo "simcons: job ${SLURM_ARRAY_JOB_ID:-${SLURM_JOB_ID:-}}, task $task, on $(uname -n)" >&2',
+        "job=${SLURM_ARRAY_JOB_ID:-${SLURM_JOB_ID:-}}",
+        'echo "simcons: job $job, task $task, on $(uname -n)" >&2',
     ]
     if job.resources.modules:
         lines += [
