@@ -14,6 +14,7 @@ from simcons.cli import (
     export,
     imports,
     remote,
+    run,
     store,
     study,
 )
@@ -34,6 +35,7 @@ catalog.datasets_app.command("add")(add_dataset.add)
 app.command("status")(study.status)
 app.command("push")(remote.push)
 app.command("pull")(remote.pull)
+app.command("run")(run.run)
 app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
@@ -49,6 +51,9 @@ app.command("export")(export.export)
 def exec_(
     context: typer.Context,
     resource: Annotated[str, typer.Argument(help="What it needs: light, cpu or gpu.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run, or be submitted.")
+    ] = False,
 ) -> None:
     """Run a stage's command where SIMCONS_EXECUTOR says (default: here).
 
@@ -56,7 +61,7 @@ def exec_(
     """
     from simcons.execute import execute
 
-    execute(resource, context.args)
+    execute(resource, context.args, dry_run=dry_run)
 
 
 def version(show: bool) -> None:

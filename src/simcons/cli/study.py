@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
 from simcons.catalog import dataset_splits
@@ -205,10 +208,35 @@ def compare(
     typer.echo(f"metrics agree with {revision} within their tolerances")
 
 
-def status() -> None:
-    """Show each stage (done, stale, missing) and which features are there."""
-    from simcons.pipeline import stage_states
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")] = 5.0,
+) -> None:
+    """Show each stage (done, stale, missing) and which features are there.
 
+    While `simcons run` is going on, show its stages: DVC's own state is in flux then.
+    """
+    while True:
+        if watch and sys.stdout.isatty():
+            click.clear()
+        _status()
+        if not watch:
+            return
+        time.sleep(every)
+
+
+def _status() -> None:
+    from simcons.pipeline import stage_states
+    from simcons.run import current_run
+
+    going_on = current_run()
+    if going_on is not None:
+        rows, summary = going_on
+        print_table(["stage", "state", "progress"], rows)
+        typer.echo(f"simcons run is going on: {summary}")
+        return
     study, paths = load_study(), Paths()
     states = stage_states()
     print_table(
@@ -226,10 +254,9 @@ def status() -> None:
         there = len(models) - len(set(absent))
         missing = f"; missing: {', '.join(sorted(set(absent)))}" if absent else ""
         typer.echo(f"features {name}: {there} of {len(models)} models{missing}")
-    counts = {
-        state: sum(s.state == state for s in states) for state in ("done", "stale", "missing")
-    }
-    typer.echo(", ".join(f"{n} {state}" for state, n in counts.items()))
+    names = ("done", "stale", "missing", "busy")
+    counts = {state: sum(s.state == state for s in states) for state in names}
+    typer.echo(", ".join(f"{n} {state}" for state, n in counts.items() if n or state != "busy"))
 
 
 def _short(reasons: tuple[str, ...], most: int = 2) -> str:
