@@ -1,4 +1,4 @@
-"""Relate the gap in probe accuracy between two models to their similarity."""
+"""Relate the gap in probe accuracy, error consistency and similarity of two models."""
 
 from __future__ import annotations
 
@@ -9,37 +9,23 @@ from simcons.paths import Paths
 def main() -> None:
     """Write metrics/performance_gap.json and .csv (with intervals by a bootstrap over models)."""
     study = stage.start()
-    import pandas as pd
-
-    from simcons.consistency import gap_intervals, performance_gap, summarise_gap
-    from simcons.consistency.weighted import RESAMPLED_METHODS
+    from simcons.consistency import relate_performance, summarise_relations
     from simcons.files import write_csv, write_json
-    from simcons.results import accuracies, read_probes, read_similarities
+    from simcons.results import accuracies, read_error_consistency, read_probes, read_similarities
 
-    paths, wanted, models = Paths(), study.consistency, study.model_table()
-    scores = accuracies(read_probes(study, paths))
-    resampled = [method for method in wanted.methods if method in RESAMPLED_METHODS]
-    tables, limits = [], []
-    for measure, by_dataset in read_similarities(study, paths).items():
-        tables.append(performance_gap(by_dataset, scores, wanted.methods, measure=measure))
-        limits.append(
-            gap_intervals(
-                by_dataset,
-                scores,
-                models,
-                resampled,
-                n_bootstrap=wanted.n_bootstrap,
-                confidence=wanted.confidence,
-                seed=wanted.seed,
-                measure=measure,
-            )
-        )
-    table = pd.concat(tables, ignore_index=True)
-    keys = ["measure", "dataset", "method"]
-    columns = [*keys, "bca_low", "bca_high", "available", "reason"]
-    intervals = pd.concat(limits, ignore_index=True)[columns]
-    write_json(paths.metrics / "performance_gap.json", summarise_gap(table))
-    write_csv(paths.metrics / "performance_gap.csv", table.merge(intervals, on=keys, how="left"))
+    paths, wanted = Paths(), study.consistency
+    table = relate_performance(
+        read_similarities(study, paths),
+        accuracies(read_probes(study, paths)),
+        read_error_consistency(study, paths),
+        study.model_table(),
+        wanted.methods,
+        n_bootstrap=wanted.n_bootstrap,
+        confidence=wanted.confidence,
+        seed=wanted.seed,
+    )
+    write_json(paths.metrics / "performance_gap.json", summarise_relations(table))
+    write_csv(paths.metrics / "performance_gap.csv", table)
 
 
 if __name__ == "__main__":

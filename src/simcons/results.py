@@ -117,6 +117,37 @@ def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
+    """Return the error consistency of every pair of models on every data set of the study.
+
+    Returns
+    -------
+    DataFrame
+        ``dataset, model_1, model_2, value, standard_error``; NaN where it is undefined.
+
+    Raises
+    ------
+    UserError
+        If a data set's table is missing or has other models than the study.
+    """
+    import pandas as pd
+
+    models = set(study.model_specs())
+    tables = []
+    for dataset in sorted(study.datasets):
+        path = paths.probes(dataset) / "error_consistency.parquet"
+        table = read_parquet(path)
+        odd = sorted(models ^ {*table["model_1"], *table["model_2"]})
+        if odd:
+            raise UserError(
+                f"{path}: its models are not the study's ({', '.join(odd[:5])}); "
+                f"run `dvc repro probe@{dataset}`"
+            )
+        table.insert(0, "dataset", dataset)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
 def accuracies(probes: pd.DataFrame) -> pd.DataFrame:
     """Return top-1 accuracy averaged over seeds: columns dataset, model, accuracy."""
     mean = probes.groupby(["dataset", "model"], sort=True)["top1"].mean()
