@@ -102,6 +102,10 @@ class Paths:
         """Where `simcons study tidy` puts outputs of data sets that the study has no more."""
         return self.root / ".simcons" / "leftovers"
 
+    def placed(self, name: str) -> Path:
+        """Features on a data set of models that are not the study's (`simcons place`)."""
+        return self.root / ".simcons" / "placed" / name
+
     @property
     def store(self) -> Path:
         """The content-addressed store (``SIMCONS_STORE``, default ``.simcons/store``).

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
-from simcons.files import read_json, read_parquet, sha256_file
+from simcons.files import read_csv, read_json, read_parquet, sha256_file
 from simcons.params import Study
 from simcons.paths import Paths
 from simcons.study import refuse_leftovers
@@ -164,39 +164,65 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
     """
     import pandas as pd
 
-    from simcons.consistency import gap_pairs
+    from simcons.consistency import gap_pairs, with_agreement
     from simcons.figures import FigureInputs
     from simcons.figures.inputs import median_intervals
 
     similarities = read_similarities(study, paths)
-    probes = read_probes(study, paths)
+    probes, agreement = read_probes(study, paths), read_error_consistency(study, paths)
     scores = accuracies(probes)
-    anchors = {}
-    if study.consistency.anchors:
-        anchors["anchors"] = read_parquet(paths.consistency / "anchors.parquet")
+    tables = {name: read_parquet(paths.consistency / f"{name}.parquet") for name in analyses(study)}
     gaps = [gap_pairs(by, scores, measure=measure) for measure, by in similarities.items()]
+    anchors = {"anchors": tables.pop("anchors")} if "anchors" in tables else {}
     return FigureInputs(
         similarities=similarities,
         models=study.model_table(),
-        datasets=study.dataset_table(),
-        consistency=read_parquet(paths.consistency / "consistency.parquet"),
-        gap=pd.concat(gaps, ignore_index=True),
+        datasets=_with_sizes(study, paths),
+        consistency=tables.pop("consistency"),
+        gap=with_agreement(pd.concat(gaps, ignore_index=True), agreement),
         probes=probes,
-        intervals=median_intervals(
-            read_parquet(paths.consistency / "intervals.parquet"), study.consistency.confidence
-        ),
+        intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
+        relations=read_csv(paths.metrics / "performance_gap.csv"),
+        analysis=tables,
         **anchors,
     )
 
 
+def analyses(study: Study) -> list[str]:
+    """Return the names of the tables in data/consistency that figures and report are made from."""
+    wanted = study.consistency
+    names = ["companions", "consistency", "contrasts", "corrected", "intervals", "left_out"]
+    names += ["mantel", "spread", "spread_matched"]
+    names += ["drivers"] if wanted.categories else []
+    names += ["partial"] if wanted.given else []
+    names += ["stratified"] if wanted.contrast and wanted.strata else []
+    names += ["anchors", "anchor_rank_sums"] if wanted.anchors else []
+    return sorted(names)
+
+
+def _with_sizes(study: Study, paths: Paths) -> pd.DataFrame:
+    """Return the table of data sets with the images that similarity was measured on.
+
+    Data sets that are one entry of the catalogue, with other options, are of one ``series``.
+    """
+    from simcons.similarity.tables import read_header
+
+    specs = study.dataset_specs()
+    sizes = [read_header(paths.similarity(name))["n_images"] for name in specs]
+    ids = [spec.id for spec in specs.values()]
+    return study.dataset_table().loc[list(specs)].assign(series=ids, n_images=sizes)
+
+
 def input_digests(study: Study, paths: Paths) -> dict[str, str]:
     """Return the SHA-256 of each file that the report is made from, by path."""
-    files = [paths.consistency / "consistency.parquet"]
+    files = [paths.consistency / f"{name}.parquet" for name in analyses(study)]
+    files += [paths.metrics / "performance_gap.csv"]
     for dataset in sorted(study.datasets):
         folder = paths.similarity(dataset)
         files += [folder / "matrix.json"]
         files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
-        files += [paths.probes(dataset) / "results.parquet"]
+        names = ("results.parquet", "error_consistency.parquet")
+        files += [paths.probes(dataset) / name for name in names]
     return {file.relative_to(paths.root).as_posix(): sha256_file(file) for file in files}
 
 

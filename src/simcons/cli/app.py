@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analysis, catalog, store, study
+from simcons.cli import analysis, catalog, place, store, study
 
 app = typer.Typer(
     name="simcons",
@@ -24,6 +24,7 @@ app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
 app.command("consistency")(analysis.consistency)
+app.command("place")(place.place)
 
 
 @app.command(
