@@ -171,9 +171,9 @@ def _describe(table: pd.DataFrame, datasets: pd.DataFrame, members: list[str]) -
     caption = (
         f"Similarities of all pairs of models on {name}, measured on "
         f"{count(len(members), 'number')} of images. Left: Pearson r over pairs of models with the "
-        f"similarities on {most:,} images (bars: 95 % intervals by a bootstrap over models). Right: "
-        f"median similarity and the median standard error. By number of images, with the mean "
-        f"difference from {most:,}: {'. '.join(parts)}. Smaller sets are drawn from the same "
+        f"similarities on {most:,} images (bars: 95 % intervals by a bootstrap over models). "
+        f"Right: median similarity and the median standard error. By number of images, with the "
+        f"mean difference from {most:,}: {'. '.join(parts)}. Smaller sets are drawn from the same "
         f"images, so that r is not that of independent samples."
     )
     return Description(title, caption, f"Two line plots. {caption}")
