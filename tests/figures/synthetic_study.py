@@ -168,15 +168,30 @@ def study(
         for s in range(3)
     ]
     table = pd.DataFrame(rows, columns=["dataset", "model", "seed", "top1"])
+    gap = _gaps(similarities, table)
+    agreement = _agreement(gap)
     return FigureInputs(
         similarities,
         models,
         datasets,
         consistency,
-        _gaps(similarities, table),
+        with_agreement(gap, agreement),
         table,
         anchors=anchors,
+        relations=_relations(similarities, table, agreement, models),
     )
+
+
+def _agreement(gap: pd.DataFrame) -> pd.DataFrame:
+    """Return an error consistency that falls with the gap, undefined for the first pair of each."""
+    pairs = gap.drop_duplicates(["dataset", "model_1", "model_2"])
+    value = np.clip(0.8 - 2 * pairs["gap"], -1, 1).where(pairs["dataset"].duplicated())
+    return pairs.assign(value=value)
+
+
+def _relations(similarities, probes, agreement, models, n_draws: int = 20) -> pd.DataFrame:
+    mean = probes.groupby(["dataset", "model"])["top1"].mean().rename("accuracy").reset_index()
+    return relate_performance(similarities, mean, agreement, models, n_bootstrap=n_draws)
 
 
 def analysed(inputs: FigureInputs, n_draws: int = 100) -> FigureInputs:
@@ -199,19 +214,11 @@ def analysed(inputs: FigureInputs, n_draws: int = 100) -> FigureInputs:
         replicates=_halves(inputs.similarities),
         threads=2,
     )
-    mean = inputs.probes.groupby(["dataset", "model"])["top1"].mean().rename("accuracy")
-    agreement = inputs.gap.drop_duplicates(["dataset", "model_1", "model_2"])
-    agreement = agreement.assign(value=np.clip(0.8 - 2 * agreement["gap"], -1, 1))
-    relations = relate_performance(
-        inputs.similarities, mean.reset_index(), agreement, inputs.models, n_bootstrap=n_draws
-    )
     return dataclasses.replace(
         inputs,
         consistency=tables.pop("consistency"),
         intervals=median_intervals(tables.pop("intervals"), 0.95),
         anchors=tables.pop("anchors"),
-        gap=with_agreement(inputs.gap, agreement),
-        relations=relations,
         analysis={name: table for name, table in tables.items() if name in ANALYSIS_COLUMNS},
     )
 

@@ -35,6 +35,7 @@ from simcons.figures import (
     similarity_heatmaps,
     style,
 )
+from simcons.figures.consistency_matrix import EVERYTHING
 from simcons.figures.inputs import CATEGORIES, Description, FigureInputs, check, measure_label
 from simcons.files import write_json
 
@@ -231,12 +232,17 @@ def _dataset_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     measures = _measures(inputs)
     for measure in measures:
         args = (inputs.consistency, inputs.datasets, measure, "pearson")
-        yield _entry(f"consistency_{measure}", DATASETS, measure, consistency_matrix, *args)
+        name = f"consistency_{measure}"
+        yield _entry(
+            name, DATASETS, measure, consistency_matrix, *args, EVERYTHING, inputs.intervals
+        )
         rows = category_boxes.group_rows(inputs.consistency, "objective", measure)
         for which, row in zip(("highest", "lowest"), (rows[0], rows[-1]) if len(rows) > 1 else (),
                               strict=False):  # fmt: skip
             name = f"consistency_{which}_{measure}"
-            yield _entry(name, DATASETS, measure, consistency_matrix, *args, row.group)
+            yield _entry(
+                name, DATASETS, measure, consistency_matrix, *args, row.group, inputs.intervals
+            )
     if len(measures) >= 2:
         yield _entry(
             "local_global", DATASETS, None, measures_compared, inputs.consistency, measures,

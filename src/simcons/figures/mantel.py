@@ -99,13 +99,14 @@ def draw(
 
 def _points(axis: Axes, row: MantelRow, y: int, colour: str) -> None:
     jitter = np.random.default_rng(0).uniform(-0.26, 0.26, len(row.r))
+    size = 9 if len(row.r) <= 60 else 4
     if not row.possible:
-        axis.scatter(row.r, y + jitter, s=7, marker="x", linewidths=0.6, color=style.MUTED)
+        axis.scatter(row.r, y + jitter, s=size, marker="x", linewidths=0.6, color=style.MUTED)
         return
     above = row.above
-    axis.scatter(row.r[above], y + jitter[above], s=9, color=colour, linewidths=0.6)
+    axis.scatter(row.r[above], y + jitter[above], s=size, color=colour, linewidths=0.6)
     axis.scatter(
-        row.r[~above], y + jitter[~above], s=9, facecolors="none", edgecolors=colour,
+        row.r[~above], y + jitter[~above], s=size, facecolors="none", edgecolors=colour,
         linewidths=0.6,
     )  # fmt: skip
 

@@ -126,8 +126,8 @@ def draw(
         spread = part["standard_error"]
         right.vlines(x, part["median"] - spread, part["median"] + spread,
                      color=colours[measure], linewidth=1.0)  # fmt: skip
-    left.set_ylabel("r with the similarities on the most", fontsize=7)
-    right.set_ylabel("median similarity (± standard error)", fontsize=7)
+    left.set_ylabel("r with the largest set", fontsize=7)
+    right.set_ylabel("median similarity ± standard error", fontsize=7)
     for axis in (left, right):
         _axis(axis, sorted(set(table["n_images"])))
     handles = [layout.marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]

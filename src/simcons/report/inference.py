@@ -46,7 +46,7 @@ def tables(inputs: FigureInputs, method: str = "pearson") -> list[Table]:
         overlap_of_categories(inputs),
         left_out_table(inputs),
     ]
-    return [table for table in made if table is not None and table.rows]
+    return [table.without_empty_columns() for table in made if table is not None and table.rows]
 
 
 def _rows(inputs: FigureInputs, name: str, method: str | None) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def _p(value: float) -> Cell:
 
 def _limits(low: float, high: float, reason: object) -> Cell:
     text = interval(low, high).strip()
-    return Cell(text or f"none: {_text(reason) or 'not given'}")
+    return Cell(text, float(low)) if text else Cell(f"none: {_text(reason) or 'not given'}")
 
 
 def _text(value: object) -> str:

@@ -129,8 +129,8 @@ def _differences_in_words(inputs: FigureInputs, measure: str, method: str) -> st
         return ""
     clear = chosen[chosen["p_holm"] < LEVEL]
     n = len(chosen)
-    text = f"Of {count(n, 'difference')} between objectives, {len(clear)} remain"
-    text += "s" if len(clear) == 1 else ""
+    text = f"Of {count(n, 'difference')} between objectives, {len(clear) or 'none'} remain"
+    text += "s" if len(clear) < 2 else ""
     text += " when the groups' labels are permuted and all contrasts corrected for"
     if len(clear):
         named = [
@@ -161,8 +161,8 @@ def _noise_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
     ceiling = float(corrected["ceiling"].median()) if len(corrected) else float("nan")
     if np.isfinite(ceiling):
         sentences.append(
-            f"Noise in the similarities would allow a median r of {number(ceiling)}; what is "
-            f"missing to that is a difference between the data sets."
+            f"Noise in the similarities would allow a median r of {number(ceiling)}; what "
+            f"r lacks to that is a difference between the data sets."
         )
     return " ".join(sentences)
 
@@ -222,10 +222,10 @@ def group_table(inputs: FigureInputs, method: str = "pearson") -> Table:
 
 def _interval_cell(intervals: pd.DataFrame, measure: str, method: str, group: Group) -> Cell:
     """Return the interval, or why there is none."""
-    text = interval_text(intervals, measure, method, group)
-    if text is not None:
-        return Cell(text)
     rows = select(intervals, measure, method, group)
+    if len(rows) and np.isfinite(float(rows.iloc[0]["low"])):
+        low, high = float(rows.iloc[0]["low"]), float(rows.iloc[0]["high"])
+        return Cell(interval(low, high).strip(), low)
     reason = rows.iloc[0].get("reason") if len(rows) else None
     return Cell(f"none: {reason}" if isinstance(reason, str) and reason else "not given")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,6 +45,12 @@ class Table:
     def numeric(self, k: int) -> bool:
         """Return whether column ``k`` holds numbers (then it is aligned right)."""
         return any(row[k].value is not None for row in self.rows)
+
+    def without_empty_columns(self) -> Table:
+        """Return the table without columns that have no text in any row."""
+        kept = [k for k in range(len(self.columns)) if any(row[k].text for row in self.rows)]
+        columns = [self.columns[k] for k in kept]
+        return replace(self, columns=columns, rows=[[row[k] for k in kept] for row in self.rows])
 
 
 def cell(value: float, digits: int = 2) -> Cell:
