@@ -104,6 +104,26 @@ def write_csv(path: Path, table: pd.DataFrame, *, digits: int = 6) -> None:
         table.to_csv(part, index=False, float_format=f"%.{digits}g", lineterminator="\n")
 
 
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote; an empty cell is text of no length, or NaN in numbers.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not CSV.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable CSV table ({error})") from None
+    text = [name for name in table if pd.api.types.is_string_dtype(table[name])]
+    return table.assign(**{name: table[name].fillna("") for name in text})
+
+
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet table.
 

@@ -129,6 +129,10 @@ class Paths:
         """Where `simcons study tidy` puts outputs of data sets that the study has no more."""
         return self.root / ".simcons" / "leftovers"
 
+    def placed(self, name: str) -> Path:
+        """Features on a data set of models that are not the study's (`simcons place`)."""
+        return self.root / ".simcons" / "placed" / name
+
     @property
     def slurm_settings(self) -> Path:
         """What the stages ask of a SLURM cluster; an experiment's copy may lack it."""

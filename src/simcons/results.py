@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
-from simcons.files import read_json, read_parquet, sha256_file
+from simcons.files import read_csv, read_json, read_parquet, sha256_file
 from simcons.params import Study
 from simcons.paths import Paths
 from simcons.study import refuse_leftovers
@@ -138,6 +138,47 @@ def _probes_of(study: Study, paths: Paths, dataset: str) -> pd.DataFrame:
     return table
 
 
+def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
+    """Return the error consistency of every pair of models on each data set probed here.
+
+    Imported accuracies come without predictions, and so without error consistency. A data set with
+    another's accuracies (``consistency.accuracy_from``) has the other's.
+
+    Returns
+    -------
+    DataFrame
+        ``dataset, model_1, model_2, value, standard_error``; NaN where it is undefined.
+
+    Raises
+    ------
+    UserError
+        If a data set's table is missing or has other models than the study.
+    """
+    import pandas as pd
+
+    models = set(study.model_specs())
+    tables = []
+    for dataset in sorted(set(study.probed()) - set(study.imported.probes)):
+        path = paths.probes(dataset) / "error_consistency.parquet"
+        table = read_parquet(path)
+        odd = sorted(models ^ {*table["model_1"], *table["model_2"]})
+        if odd:
+            raise UserError(
+                f"{path}: its models are not the study's ({', '.join(odd[:5])}); "
+                f"run `dvc repro probe@{dataset}`"
+            )
+        table.insert(0, "dataset", dataset)
+        tables.append(table)
+    if not tables:
+        return pd.DataFrame(columns=["dataset", "model_1", "model_2", "value", "standard_error"])
+    table = pd.concat(tables, ignore_index=True)
+    borrowed = [
+        table[table["dataset"] == other].assign(dataset=name)
+        for name, other in sorted(study.consistency.accuracy_from.items())
+    ]
+    return pd.concat([table, *borrowed], ignore_index=True)
+
+
 def accuracies(probes: pd.DataFrame) -> pd.DataFrame:
     """Return top-1 accuracy averaged over seeds: columns dataset, model, accuracy."""
     mean = probes.groupby(["dataset", "model"], sort=True)["top1"].mean()
@@ -183,35 +224,65 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
     """
     import pandas as pd
 
-    from simcons.consistency import gap_pairs
+    from simcons.consistency import gap_pairs, with_agreement
     from simcons.figures import FigureInputs
     from simcons.figures.inputs import GAP_COLUMNS, empty, median_intervals
 
     similarities = read_similarities(study, paths)
-    probes = read_probes(study, paths)
+    probes, agreement = read_probes(study, paths), read_error_consistency(study, paths)
     with_accuracy, scores = gap_inputs(study, similarities, probes)
-    anchors = {}
-    if study.consistency.anchors:
-        anchors["anchors"] = read_parquet(paths.consistency / "anchors.parquet")
+    tables = {name: read_parquet(paths.consistency / f"{name}.parquet") for name in analyses(study)}
     gaps = [gap_pairs(by, scores, measure=measure) for measure, by in with_accuracy.items()]
+    gap = pd.concat(gaps, ignore_index=True) if gaps else empty(GAP_COLUMNS)
+    anchors = {"anchors": tables.pop("anchors")} if "anchors" in tables else {}
     return FigureInputs(
         similarities=similarities,
         models=study.model_table(),
-        datasets=study.dataset_table(),
-        consistency=read_parquet(paths.consistency / "consistency.parquet"),
-        gap=pd.concat(gaps, ignore_index=True) if gaps else empty(GAP_COLUMNS),
+        datasets=_with_sizes(study, paths),
+        consistency=tables.pop("consistency"),
+        gap=with_agreement(gap, agreement),
         probes=probes,
-        intervals=median_intervals(
-            read_parquet(paths.consistency / "intervals.parquet"), study.consistency.confidence
-        ),
-        levels=read_parquet(paths.consistency / "levels.parquet"),
+        intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
+        levels=tables.pop("levels"),
+        relations=read_csv(paths.metrics / "performance_gap.csv"),
+        analysis=tables,
         **anchors,
     )
 
 
+def analyses(study: Study) -> list[str]:
+    """Return the names of the tables in data/consistency that figures and report are made from."""
+    wanted = study.consistency
+    names = ["companions", "consistency", "contrasts", "corrected", "intervals", "left_out"]
+    names += ["levels", "mantel", "spread", "spread_matched"]
+    names += ["drivers"] if wanted.categories else []
+    names += ["partial"] if wanted.given else []
+    names += ["stratified"] if wanted.contrast and wanted.strata else []
+    names += ["anchors", "anchor_rank_sums"] if wanted.anchors else []
+    return sorted(names)
+
+
+def _with_sizes(study: Study, paths: Paths) -> pd.DataFrame:
+    """Return the table of data sets with the images that similarity was measured on.
+
+    Data sets that are one entry of the catalogue, with other options, are of one ``series``.
+    """
+    from simcons.similarity.tables import read_header
+
+    table = study.dataset_table()
+    specs, measured = study.dataset_specs(), set(study.measured())
+    headers = {
+        name: read_header(paths.similarity(name)) for name in table.index if name in measured
+    }
+    sizes = [headers.get(name, {}).get("n_images") for name in table.index]
+    ids = [specs[name].id if name in specs else name for name in table.index]
+    return table.assign(series=ids, n_images=sizes)
+
+
 def input_digests(study: Study, paths: Paths) -> dict[str, str]:
     """Return the SHA-256 of each file that the report is made from, by path."""
-    files = [paths.consistency / "consistency.parquet"]
+    files = [paths.consistency / f"{name}.parquet" for name in analyses(study)]
+    files += [paths.metrics / "performance_gap.csv"]
     for dataset in study.names():
         folder = paths.similarity(dataset)
         if dataset in study.measured():

@@ -1,19 +1,23 @@
-"""Intervals of the performance gap, by domain, and error consistency."""
+"""Intervals of the performance gap and of error consistency against similarity; by domain."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import Matrix, random_matrices
-from sklearn.metrics import cohen_kappa_score
+from consistency_data import random_matrices
 
 from simcons.consistency import (
-    error_consistency,
     gap_by_domain,
     gap_intervals,
+    gap_pairs,
     performance_gap,
+    relate_performance,
     relation_intervals,
+    summarise_relations,
+    with_agreement,
 )
 from simcons.errors import UserError
 
@@ -50,18 +54,65 @@ def test_few_families_have_no_interval(accuracies):
     assert found["r"].notna().all()
 
 
-def test_a_relation_with_another_matrix_in_another_order():
-    matrices = random_matrices(2)
-    order = np.random.default_rng(0).permutation(10)
-    others = {
-        name: Matrix([m.models[k] for k in order], -m.values[np.ix_(order, order)])
-        for name, m in matrices.items()
-    }
-    found = relation_intervals(matrices, others, pd.DataFrame(index=matrices["data0"].models),
-                               n_bootstrap=50)  # fmt: skip
-    np.testing.assert_allclose(found["r"], -1)
-    with pytest.raises(UserError, match="'data1' has no matrix"):
-        relation_intervals(matrices, {"data0": others["data0"]}, pd.DataFrame(index=order))
+def relation(y: list[float], x: list[float] | None = None):
+    """All 45 pairs of ten models, x rising from pair to pair unless given."""
+    models = [f"m{k:02d}" for k in range(10)]
+    pairs = pd.DataFrame(itertools.combinations(models, 2), columns=["model_1", "model_2"])
+    pairs = pairs.assign(dataset="d", x=np.arange(45.0) if x is None else x, y=y)
+    return pairs, pd.DataFrame(index=models)
+
+
+def test_undefined_pairs_are_left_out_and_counted():
+    y = np.arange(45.0) ** 2
+    pairs, models = relation(np.where(np.arange(45) % 9 == 0, np.nan, y))
+    found = relation_intervals(pairs, "x", "y", models, n_bootstrap=50).set_index("method")
+    assert found["n_left_out"].tolist() == [5, 5]
+    assert found["n_pairs"].tolist() == [40, 40]
+    assert found.loc["spearman", "r"] == pytest.approx(1)
+    kept = pairs.dropna()
+    assert found.loc["pearson", "r"] == pytest.approx(np.corrcoef(kept["x"], kept["y"])[0, 1])
+
+
+def test_too_few_defined_pairs_have_no_r():
+    pairs, models = relation([1.0, 2.0] + [np.nan] * 43)
+    found = relation_intervals(pairs, "x", "y", models, n_bootstrap=50)
+    assert found["r"].isna().all()
+    assert not found["available"].any()
+    assert found["reason"].str.contains("2 model pair").all()
+
+
+def test_kendall_is_a_point_estimate():
+    pairs, models = relation(list(np.arange(45.0)[::-1]))
+    (row,) = relation_intervals(pairs, "x", "y", models, ["kendall"]).to_dict("records")
+    assert row["r"] == pytest.approx(-1)
+    assert not row["available"]
+    assert "point estimate" in row["reason"]
+
+
+def test_similarity_gap_and_error_consistency_are_related(accuracies):
+    matrices = random_matrices(3)
+    pairs = gap_pairs(matrices, accuracies)
+    # Planted: the same errors exactly where models are similar.
+    agreement = pairs.rename(columns={"similarity": "value"})
+    table = pd.DataFrame(index=matrices["data0"].models)
+    found = relate_performance({"cka": matrices}, accuracies, agreement, table, n_bootstrap=100)
+    indexed = found.set_index(["measure", "against", "method"])
+    np.testing.assert_allclose(indexed.loc[("cka", "error_consistency", "pearson"), "r"], 1)
+    with_gap = indexed.loc[("cka", "gap", "spearman"), "r"]
+    np.testing.assert_allclose(indexed.loc[("error_consistency", "gap", "spearman"), "r"], with_gap)
+    np.testing.assert_allclose(
+        with_gap, performance_gap(matrices, accuracies, ["spearman"])["r"], atol=1e-12
+    )
+    digest = summarise_relations(found)
+    assert sorted(digest) == ["error_consistency", "gap"]
+    assert digest["error_consistency"]["cka"]["pearson"]["median"] == 1
+    assert sorted(digest["gap"]) == ["cka", "error_consistency"]
+
+
+def test_a_missing_error_consistency_is_named(accuracies):
+    pairs = gap_pairs(random_matrices(1), accuracies).assign(value=0.5)
+    with pytest.raises(UserError, match="no error consistency of 'm00' and 'm01'"):
+        with_agreement(pairs, pairs.iloc[1:])
 
 
 def test_two_models_are_too_few(accuracies):
@@ -81,15 +132,3 @@ def test_quartiles_by_domain(accuracies):
     assert "measure" not in gap_by_domain(gaps.drop(columns="measure"), domains).columns
     with pytest.raises(UserError, match="no domain.*data2"):
         gap_by_domain(gaps, {"data0": "natural", "data1": "natural"})
-
-
-def test_error_consistency_is_cohens_kappa():
-    rng = np.random.default_rng(0)
-    correct = rng.random((4, 60)) < np.array([[0.3], [0.6], [0.8], [0.9]])
-    found = error_consistency(correct)
-    for i in range(4):
-        for j in range(4):
-            assert found[i, j] == pytest.approx(cohen_kappa_score(correct[i], correct[j]))
-    perfect = error_consistency(np.ones((2, 5), dtype=bool))
-    assert np.isnan(perfect[0, 1])
-    assert perfect[0, 0] == 1

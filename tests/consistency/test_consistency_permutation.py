@@ -89,6 +89,13 @@ def test_few_permutations_limit_the_smallest_p():
     assert found["smallest_p"].tolist() == [pytest.approx(1 / 6)] * 2
 
 
+def test_models_outside_a_group_do_not_make_its_smallest_p_smaller():
+    found = mantel(random_matrices(2, 10), table_of(10, 3), ["objective"], ["pearson"])
+    least = found.set_index(["group_1", "group_2"])["smallest_p"]
+    assert least[("a", "a")] == pytest.approx(1 / 6)  # three models have six orders
+    assert least[("b", "b")] == least[("a", "b")] == pytest.approx(1 / 2001)
+
+
 def test_contrasts_against_every_labelling_written_out():
     matrices = random_matrices(4, 8)
     table = contrasts(

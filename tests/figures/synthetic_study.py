@@ -6,13 +6,21 @@ models more than self-supervised ones; similarity falls with distance.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from simcons.figures.inputs import FigureInputs, pearson
+from simcons.consistency import Settings, analyse, relate_performance, with_agreement
+from simcons.figures.inputs import (
+    ANALYSIS_COLUMNS,
+    CATEGORIES,
+    FigureInputs,
+    median_intervals,
+    pearson,
+)
 
 MEASURES = ("cka_linear", "cka_rbf_0.4", "rsa_correlation_spearman")
 OBJECTIVES = ("Supervised", "Self-Supervised", "Image-Text")
@@ -52,6 +60,7 @@ def model_table(n_models: int, objectives: tuple[str, ...] = OBJECTIVES) -> pd.D
                 "train_data_class": ("ImageNet1k", "ImageNet21k", "Large", "XLarge")[k % 4],
                 "size_class": ("small", "small", "medium", "large", "xlarge")[k % 5],
                 "family": name,
+                "params": 10**6 * (1 + k % 5),
             }
         )
     return pd.DataFrame(rows).sort_values("model").set_index("model")
@@ -159,15 +168,75 @@ def study(
         for s in range(3)
     ]
     table = pd.DataFrame(rows, columns=["dataset", "model", "seed", "top1"])
+    gap = _gaps(similarities, table)
+    agreement = _agreement(gap)
     return FigureInputs(
         similarities,
         models,
         datasets,
         consistency,
-        _gaps(similarities, table),
+        with_agreement(gap, agreement),
         table,
         anchors=anchors,
+        relations=_relations(similarities, table, agreement, models),
     )
+
+
+def _agreement(gap: pd.DataFrame) -> pd.DataFrame:
+    """Return an error consistency that falls with the gap, undefined for the first pair of each."""
+    pairs = gap.drop_duplicates(["dataset", "model_1", "model_2"])
+    value = np.clip(0.8 - 2 * pairs["gap"], -1, 1).where(pairs["dataset"].duplicated())
+    return pairs.assign(value=value)
+
+
+def _relations(similarities, probes, agreement, models, n_draws: int = 20) -> pd.DataFrame:
+    mean = probes.groupby(["dataset", "model"])["top1"].mean().rename("accuracy").reset_index()
+    return relate_performance(similarities, mean, agreement, models, n_bootstrap=n_draws)
+
+
+def analysed(inputs: FigureInputs, n_draws: int = 100) -> FigureInputs:
+    """Return the inputs with every table of the real analysis (few draws), where it can be made."""
+    categories = [c for c in CATEGORIES if c in inputs.models.columns]
+    settings = Settings(
+        categories=categories,
+        n_bootstrap=n_draws,
+        n_permutations=n_draws,
+        contrast="objective",
+        strata=["architecture_class"] if "architecture_class" in categories else [],
+        given=["size_class"] if "size_class" in categories else [],
+        anchors=list(inputs.models.index)[:3],
+        overlaps=[sorted(inputs.datasets.index)[:2]] if len(inputs.datasets) > 2 else [],
+    )
+    tables = analyse(
+        inputs.similarities,
+        inputs.models,
+        settings,
+        replicates=_halves(inputs.similarities),
+        threads=2,
+    )
+    return dataclasses.replace(
+        inputs,
+        consistency=tables.pop("consistency"),
+        intervals=median_intervals(tables.pop("intervals"), 0.95),
+        anchors=tables.pop("anchors"),
+        analysis={name: table for name, table in tables.items() if name in ANALYSIS_COLUMNS},
+    )
+
+
+def _halves(similarities: dict) -> dict[str, pd.DataFrame]:
+    """Return the similarities on two pairs of halves: with noise."""
+    rng = np.random.default_rng(5)
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for measure, by_dataset in similarities.items():
+        for dataset, matrix in by_dataset.items():
+            first, second = np.triu_indices(len(matrix.models), 1)
+            ids = np.array(matrix.models, dtype=object)
+            for k in range(4):
+                value = matrix.values[first, second] + rng.normal(0, 0.02, len(first))
+                table = pd.DataFrame({"replicate": k, "model_1": ids[first], "value": value})
+                table = table.assign(model_2=ids[second], measure=measure, kind="half")
+                parts.setdefault(dataset, []).append(table)
+    return {dataset: pd.concat(tables) for dataset, tables in parts.items()}
 
 
 def _gaps(similarities: dict, probes: pd.DataFrame) -> pd.DataFrame:

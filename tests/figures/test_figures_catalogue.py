@@ -60,7 +60,7 @@ def test_small_studies_draw(n_datasets, n_models, options):
 @pytest.mark.slow
 def test_the_papers_size_draws():
     pictures = draw_everything(study(23, 64))
-    assert len(pictures) == 43
+    assert len(pictures) == 44
 
 
 def test_more_than_three_measures_are_split_over_box_plots():

@@ -12,7 +12,6 @@ from simcons.figures import (
     consistency_matrix,
     dataset_scatter,
     embeddings,
-    gap_correlations,
     gap_scatter,
     levels,
     mean_spread,
@@ -343,20 +342,6 @@ def test_pair_counts_are_binomial_and_unordered():
     assert "training objective 0 to 3" in words.caption
     sizes = MODELS.assign(size_class=["xlarge", "small", "large", None])
     assert list(pair_counts.counts(sizes, "size_class").index) == ["small", "large", "xlarge"]
-
-
-def test_gap_correlations_by_domain():
-    gap = pd.DataFrame(
-        {
-            "measure": "cka_linear",
-            "dataset": np.repeat(["d1", "d2", "d3"], 3),
-            "similarity": [0.1, 0.2, 0.3] * 3,
-            "gap": [0.3, 0.2, 0.1, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3],
-        }
-    )
-    words = gap_correlations.describe(gap, DATASETS, ["cka_linear"])
-    assert "Y 1.00, Z −1.00" in words.caption
-    assert "no r" in gap_correlations.describe(gap.iloc[:0], DATASETS, ["cka_linear"]).title
 
 
 def test_intervals_are_drawn_and_named():

@@ -32,6 +32,14 @@ def test_unknown_values_never_look_like_a_known_objective():
     assert not {"#0072B2", "#D55E00", "#009E73", "#7F7F7F"} & set(style.POOL)
 
 
+def test_an_unknown_value_is_not_given_a_colour_that_looks_like_a_known_one():
+    known = ["Supervised", "Self-Supervised", "Image-Text"]
+    for name in ("Odd one", "Another", "a", "b", "c", "d", "e", "f"):
+        colours = style.category_colours("objective", [*known, name])
+        nearest = min(style._distance(colours[name], colours[other]) for other in known)
+        assert nearest > style.ALIKE, (name, colours[name])
+
+
 @given(st.text(min_size=1, max_size=80), st.integers(8, 40))
 def test_short_keeps_the_limit_and_both_ends(text, limit):
     shortened = style.short(text, limit)

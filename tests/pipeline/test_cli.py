@@ -124,6 +124,7 @@ def test_catalogue_commands(cli):
         ["import-results"],
         ["export"],
         ["study", "cost"],
+        ["place"],
         ["status"],
     ],
 )
@@ -326,3 +327,71 @@ def test_consistency_of_model_sets_by_rule(cli):
     assert f"{r:.3f}" in shown
     with pytest.raises(UserError, match="no model has objective='Untraind'"):
         cli("consistency", "--first", "objective=Untraind")
+
+
+def test_placing_a_model_of_the_study_is_that_of_the_library(cli, tmp_path):
+    import pandas as pd
+
+    from simcons.params import load_study
+    from simcons.paths import Paths
+    from simcons.results import read_similarities
+
+    shown = cli("place", "trained", "--out", str(tmp_path))
+    assert "trained among 4 models on 2 data sets" in shown
+    assert "no intervals: 2 data set(s), fewer than 8" in shown
+    (by_dataset,) = read_similarities(load_study(), Paths()).values()
+    table = pd.read_csv(tmp_path / "nearest.csv").set_index("model")
+    assert "trained" not in table.index
+    for other, row in table.iterrows():
+        values = [m.values[m.index("trained"), m.index(other)] for m in by_dataset.values()]
+        assert row["similarity"] == pytest.approx(sum(values) / 2, abs=1e-5)
+    assert table["similarity"].is_monotonic_decreasing
+    assert set(pd.read_csv(tmp_path / "groups.csv")["value"]) == {"Untrained"}
+
+
+def test_placing_features_of_a_known_model_finds_it_at_distance_zero(study, cli, monkeypatch):
+    """A copy of a model's features is placed on that model; everything else as that model is."""
+    import numpy as np
+    import pandas as pd
+
+    from simcons.features import FeatureFile
+
+    monkeypatch.chdir(study.root)
+    for dataset in ("shapes", "textures"):
+        source = study.root / "data/features" / dataset / "control/train.safetensors"
+        folder = study.root / "mine" / dataset
+        folder.mkdir(parents=True)
+        np.save(folder / "copy.npy", FeatureFile.read(source).features)
+    shown = cli("place", "copy", "--features", "mine", "--out", "copy")
+    assert "copy among 5 models" in shown
+    cli("place", "control", "--out", "control")
+    copy, control = (
+        pd.read_csv(f"{name}/nearest.csv").set_index("model") for name in ("copy", "control")
+    )
+    assert copy.index[0] == "control"
+    assert copy.loc["control", ["similarity", "worst_rank"]].tolist() == pytest.approx([1, 1])
+    others = copy.drop(index="control").loc[control.index, "similarity"]
+    assert others.tolist() == pytest.approx(control["similarity"].tolist(), abs=1e-4)
+    with pytest.raises(UserError, match="no features of 'other' on 'shapes'"):
+        cli("place", "other", "--features", "mine")
+    with pytest.raises(UserError, match="is a model of the study"):
+        cli("place", "control", "--features", "mine")
+    np.save(folder / "copy.npy", np.zeros((3, 2)))
+    with pytest.raises(UserError, match=r"copy.npy: got an array of shape \(3, 2\)"):
+        cli("place", "copy", "--features", "mine")
+
+
+def test_placing_a_catalogue_model_extracts_it(study, cli, monkeypatch):
+    monkeypatch.chdir(study.root)
+    shown = cli("place", "untrained_resnet10t")
+    assert "untrained_resnet10t among 5 models" in shown
+    assert "shapes/untrained_resnet10t/train" in cli("store", "list")
+    assert not (study.root / "data/features/shapes/untrained_resnet10t").exists()
+    again = cli("place", "untrained_resnet10t")
+    assert "features shapes" in shown
+    assert "features shapes" not in again  # from the store
+    assert again[again.index(" among ") :] == shown[shown.index(" among ") :]
+    with pytest.raises(UserError, match="did you mean 'untrained_resnet10t'"):
+        cli("place", "untrained_resnet10")
+    with pytest.raises(UserError, match="did you mean 'rsa_correlation_spearman'"):
+        cli("place", "trained", "--measure", "rsa_corelation_spearman")

@@ -97,6 +97,42 @@ def test_sorting_sorts_numbers_and_says_so(play):
     assert seen["focused"]
 
 
+def test_text_in_a_column_of_numbers_sorts_last(play):
+    seen = play(
+        """
+        const table = document.getElementById("table-gap");
+        const k = [...table.tHead.rows[0].cells].findIndex((c) => c.textContent === "Interval");
+        const body = table.tBodies[0], cell = body.rows[3].cells[k];
+        delete cell.dataset.value; cell.textContent = "none: one family";
+        const button = table.tHead.rows[0].cells[k].querySelector("button");
+        const last = () => body.rows[body.rows.length - 1].cells[k].textContent;
+        button.click(); const up = last(); button.click(); return [up, last()];
+        """
+    )
+    assert seen == ["none: one family"] * 2
+
+
+def test_typing_keeps_the_rows_that_hold_every_word(play):
+    seen = play(
+        """
+        const table = document.getElementById("table-gap");
+        const field = table.parentElement.previousElementSibling.querySelector("input");
+        const type = (text) => { field.value = text; field.dispatchEvent(new Event("input"));
+          return [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.textContent); };
+        const all = type("").length, some = type("  caltech  cka LINEAR ");
+        return {all, some, told: field.nextElementSibling.textContent, none: type("xyzzy").length,
+                again: type("").length, label: field.ariaLabel, tab: field.tabIndex};
+        """
+    )
+    assert seen["all"] == seen["again"] == 4 * 7  # data sets x (2 x 3 measures, and errors)
+    assert len(seen["some"]) == 2  # with the gap, and with error consistency
+    assert all("CKA linear" in row and "Caltech-101" in row for row in seen["some"])
+    assert seen["told"] == "2 of 28"
+    assert seen["none"] == 0
+    assert "Similarity, gap in accuracy" in seen["label"]
+    assert seen["tab"] == 0
+
+
 def test_the_measure_switch_shows_one_measure_at_a_time(play):
     seen = play(
         """
@@ -180,7 +216,7 @@ def test_filters_change_the_points_and_r(play, figures):
         pick("second", "Supervised"); found.push(count(), $("r").textContent);
         pick("category", "architecture_class"); found.push(count(), $("first").value);
         pick("measure", "cka_rbf_0.4"); found.push($("r").textContent);
-        $("y").selectedIndex = $("y").length - 1; $("y").dispatchEvent(new Event("change"));
+        $("y").selectedIndex = $("y").length - 2; $("y").dispatchEvent(new Event("change"));
         found.push($("plot").textContent.includes("gap in accuracy"));
         return found;
         """
@@ -194,6 +230,28 @@ def test_filters_change_the_points_and_r(play, figures):
     r = pearson(*(pair_values(matrix) for matrix in shown_first(figures, "cka_rbf_0.4")))
     assert r_rbf == f"r = {number(r)} over 36 pairs of models"
     assert gap_shown
+
+
+def test_error_consistency_can_be_seen_against_similarity(play, figures):
+    seen = play(
+        HELPERS
+        + """
+        const n = $("y").options.length; $("y").selectedIndex = n - 1;
+        $("y").dispatchEvent(new Event("change"));
+        press($("plot"), "ArrowRight");
+        return {r: $("r").textContent, tip: tip(), axis: $("plot").textContent};
+        """
+    )
+    first = ordered_datasets(figures.datasets, figures.datasets.index)[0]
+    gap = figures.gap[
+        (figures.gap["dataset"] == first) & (figures.gap["measure"] == "cka_linear")
+    ].dropna()
+    r = pearson(gap["similarity"].to_numpy(), gap["error_consistency"].to_numpy())
+    assert seen["r"] == f"r = {number(r)} over 35 pairs of models"  # one has no defined value
+    assert "error consistency" in seen["axis"]
+    names = seen["tip"][0].split(" × ")
+    row = gap[(gap["model_1"] == names[0]) & (gap["model_2"] == names[1])].iloc[0]
+    assert seen["tip"][-1] == f"error consistency: {number(row['error_consistency'], 3)}"
 
 
 def test_arrow_keys_go_through_points_and_cells(play):

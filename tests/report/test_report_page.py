@@ -200,10 +200,16 @@ def test_explorer_data_are_the_similarities(inputs):
     mean = figures.probes.groupby(["dataset", "model"])["top1"].mean()
     assert data["accuracy"]["ds_01"][0] == round(1000 * mean["ds_01", data["models"][0]])
     assert sorted(data["measures"][0]["order"]) == list(range(9))
+    gap = figures.gap[
+        (figures.gap["dataset"] == "ds_01") & (figures.gap["measure"] == "cka_linear")
+    ]
+    errors = [None if v is None else v / data["scale"] for v in data["errors"]["ds_01"]]
+    assert errors[0] is None  # undefined stays absent
+    assert errors[1:] == pytest.approx(gap["error_consistency"].tolist()[1:], abs=0.0005001)
 
 
 def test_explorer_data_are_compact():
-    assert len(explore_json(study(8, 20))) < 8 * 190 * 3 * 6  # a few characters a number
+    assert len(explore_json(study(8, 20))) < 8 * 190 * (3 + 1) * 6  # a few characters a number
 
 
 def test_explorer_data_cannot_close_their_script(inputs):
@@ -243,8 +249,9 @@ def test_small_and_incomplete_studies_render(options):
     for size in ((1, 3), (2, 3), (3, 6)):
         html = render(ReportInputs(study(*size, measures=("cka_linear",), **options)))
         parser = parse(html)
-        assert ("r of similarity and gap" in "".join(parser.text)) == options.get("probes", True)
-        assert not re.search(r"\bnan\b", "".join(parser.text).lower())
+        text = "".join(parser.text)
+        assert ("gap in accuracy and error consistency" in text) == options.get("probes", True)
+        assert not re.search(r"\bnan\b", text.lower())
     assert "could be computed" in "".join(
         parse(render(ReportInputs(study(1, 3, measures=("cka_linear",))))).text
     )

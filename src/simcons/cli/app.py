@@ -13,6 +13,7 @@ from simcons.cli import (
     check_model,
     export,
     imports,
+    place,
     remote,
     run,
     store,
@@ -42,6 +43,7 @@ app.command("probe")(analysis.probe)
 app.command("consistency")(analysis.consistency)
 app.command("import-results")(imports.import_results)
 app.command("export")(export.export)
+app.command("place")(place.place)
 
 
 @app.command(

@@ -23,10 +23,12 @@ from simcons.consistency.correlation import METHODS, correlation_matrix
 from simcons.consistency.drivers import drivers, rank_spread
 from simcons.consistency.gap import gap_pairs, performance_gap, summarise_gap
 from simcons.consistency.gap_inference import (
-    error_consistency,
     gap_by_domain,
     gap_intervals,
+    relate_performance,
     relation_intervals,
+    summarise_relations,
+    with_agreement,
 )
 from simcons.consistency.intervals import consistency_intervals
 from simcons.consistency.levels import level_table
@@ -56,7 +58,6 @@ __all__ = [
     "corrected",
     "correlation_matrix",
     "drivers",
-    "error_consistency",
     "flag_overlaps",
     "gap_by_domain",
     "gap_intervals",
@@ -73,6 +74,7 @@ __all__ = [
     "performance_gap",
     "place",
     "rank_spread",
+    "relate_performance",
     "relation_intervals",
     "reliabilities",
     "reliability",
@@ -84,4 +86,6 @@ __all__ = [
     "summarise",
     "summarise_gap",
     "summarise_intervals",
+    "summarise_relations",
+    "with_agreement",
 ]

@@ -1,4 +1,4 @@
-"""Intervals for the performance gap against similarity, by domain, and error consistency.
+"""Intervals for what goes with similarity: the gap in accuracy, error consistency; by domain.
 
 Model pairs share models: intervals come from drawing models (by family), never pairs.
 """
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from simcons.consistency.core import MIN_PAIRS, quartiles, with_measure
-from simcons.consistency.gap import gap_pairs
-from simcons.consistency.limits import availability, make_interval, unavailable
-from simcons.consistency.pairs import Floats, pair_index, pair_vectors, stack
+from simcons.consistency.correlation import correlation_matrix
+from simcons.consistency.gap import gap_pairs, summarise_gap
+from simcons.consistency.limits import Interval, availability, make_interval, unavailable
+from simcons.consistency.pairs import Floats, PairIndex
 from simcons.consistency.resample import (
     bootstrap_counts,
     families,
@@ -28,6 +28,26 @@ from simcons.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
+
+ERRORS = "error_consistency"
+AGAINST = ("gap", ERRORS)
+RELATION_COLUMNS = (
+    "measure",
+    "against",
+    "dataset",
+    "method",
+    "r",
+    "percentile_low",
+    "percentile_high",
+    "bca_low",
+    "bca_high",
+    "n_undefined",
+    "available",
+    "reason",
+    "n_pairs",
+    "n_left_out",
+    "n_families",
+)
 
 
 def gap_intervals(
@@ -47,112 +67,214 @@ def gap_intervals(
     ----------
     similarities, accuracies
         As for `gap_pairs`.
-    models
-        Model table indexed by id; column ``family`` names models to draw together.
-    methods
-        ``pearson``, ``spearman``.
-    n_bootstrap, confidence, seed
-        Replicates, level, and seed; the same models are drawn on every data set.
+    models, methods, n_bootstrap, confidence, seed
+        As for `relation_intervals`, and so is the result.
     measure
         If given, a column ``measure`` with this value comes first.
-
-    Returns
-    -------
-    DataFrame
-        ``[measure,] dataset, method, r, percentile_low, percentile_high, bca_low, bca_high,
-        n_undefined, available, reason, n_pairs, n_families``. Available with at least six families.
     """
-    pairs = gap_pairs(similarities, accuracies)
-    found = {
-        str(name): part["gap"].to_numpy(dtype=np.float64) for name, part in pairs.groupby("dataset")
-    }
-    return _node_intervals(
-        similarities, found, models, methods, n_bootstrap, confidence, seed, measure
+    table = relation_intervals(
+        gap_pairs(similarities, accuracies),
+        "similarity",
+        "gap",
+        models,
+        methods,
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        seed=seed,
     )
+    return with_measure(table, measure)
 
 
 def relation_intervals(
-    similarities: Mapping[str, SimilarityMatrix],
-    others: Mapping[str, SimilarityMatrix],
+    pairs: pd.DataFrame,
+    x: str,
+    y: str,
     models: pd.DataFrame,
     methods: Sequence[str] = RESAMPLED_METHODS,
     *,
     n_bootstrap: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
-    measure: str | None = None,
 ) -> pd.DataFrame:
-    """Return, per data set, r of similarity with another pairwise quantity (error consistency).
+    """Return, per data set, r of two properties of model pairs with a node bootstrap interval.
+
+    Such properties are similarity, the gap in accuracy (`gap_pairs`) and error consistency.
 
     Parameters
     ----------
-    similarities, others
-        A matrix per data set each, over the same models (in any order).
-    models, methods, n_bootstrap, confidence, seed, measure
-        As for `gap_intervals`, and so is the result.
+    pairs
+        Columns ``dataset, model_1, model_2`` and both properties; each pair once. A pair of which
+        one property is not a finite number (error consistency is undefined where both models are
+        right on every image) is left out on that data set, and counted.
+    x, y
+        The names of the two columns.
+    models
+        Model table indexed by id; column ``family`` names models to draw together.
+    methods
+        ``pearson``, ``spearman``.
+    n_bootstrap, confidence, seed
+        Replicates, level, and seed; the same models are drawn on every data set.
+
+    Returns
+    -------
+    DataFrame
+        ``dataset, method, r, percentile_low, percentile_high, bca_low, bca_high, n_undefined,
+        available, reason, n_pairs, n_left_out, n_families``. Available with at least six families.
 
     Raises
     ------
     UserError
-        If a data set or a model is missing from ``others``.
+        If a data set has fewer than three model pairs, left-out ones counted.
     """
-    found = {}
-    for name in sorted(similarities):
-        if name not in others:
-            raise UserError(f"data set {name!r} has no matrix to compare its similarities with")
-        lined_up = stack({name: others[name]}, similarities[name].models)
-        everyone = np.ones(len(lined_up.models), dtype=bool)
-        found[name] = pair_vectors(lined_up.values, pair_index(everyone, everyone))[0]
-    return _node_intervals(
-        similarities, found, models, methods, n_bootstrap, confidence, seed, measure
-    )
-
-
-def _node_intervals(
-    similarities: Mapping[str, SimilarityMatrix],
-    others: Mapping[str, Floats],
-    models: pd.DataFrame,
-    methods: Sequence[str],
-    n_bootstrap: int,
-    confidence: float,
-    seed: int,
-    measure: str | None,
-) -> pd.DataFrame:
     rows = []
-    for name in sorted(similarities):
-        lined_up = stack({name: similarities[name]})
-        everyone = np.ones(len(lined_up.models), dtype=bool)
-        pairs = pair_index(everyone, everyone)
-        if len(pairs) < MIN_PAIRS:
+    for dataset, part in pairs.groupby("dataset", sort=True):
+        if len(part) < MIN_PAIRS:
             raise UserError(
-                f"data set {name!r} has {len(pairs)} model pair(s); "
+                f"data set {dataset!r} has {len(part)} model pair(s); "
                 f"a correlation needs at least {MIN_PAIRS}"
             )
-        vectors = np.stack([pair_vectors(lined_up.values, pairs)[0], others[name]])
-        unit = units(families(lined_up.models, models))
+        vectors = part[[x, y]].to_numpy(dtype=np.float64).T
+        kept = np.isfinite(vectors).all(axis=0)
+        ids = sorted({*part["model_1"], *part["model_2"]})
+        position = pd.Index(ids)
+        index = PairIndex(
+            *(position.get_indexer(pd.Index(part[c]))[kept] for c in ("model_1", "model_2"))
+        )
+        unit = units(families(ids, models))
         reason = availability([unit.n_families])
-        counts = np.ones((1, len(lined_up.models)), dtype=np.intp)
+        if len(index) < MIN_PAIRS:
+            reason = f"{len(index)} model pair(s) with both values, fewer than {MIN_PAIRS}"
+        counts = np.ones((1, len(ids)), dtype=np.intp)
         if not reason:
             drawn = bootstrap_counts(unit, n_bootstrap, generator(seed, "gap"))
             counts = np.concatenate([counts, drawn, jackknife_counts(unit)])
-        weights = pair_weights(counts, unit.family, pairs)
+        weights = pair_weights(counts, unit.family, index)
+        sizes = {"n_pairs": len(index), "n_left_out": int((~kept).sum())}
         for method in methods:
-            r = weighted_correlation(vectors, weights, method)[:, 0]
-            interval = (
-                unavailable(reason)
-                if reason
-                else make_interval(
-                    float(r[0]),
-                    r[1 : n_bootstrap + 1],
-                    [r[n_bootstrap + 1 :]],
-                    confidence,
-                    unit.n_families,
-                )
+            r, interval = _estimate(
+                vectors[:, kept], weights, method, n_bootstrap, confidence, unit.n_families, reason
             )
-            row: dict[str, Any] = {"dataset": name, "method": method, "r": float(r[0])}
-            size = {"n_pairs": len(pairs), "n_families": unit.n_families}
-            rows.append({**row, **interval.columns(), **size})
-    return with_measure(pd.DataFrame(rows), measure)
+            row: dict[str, Any] = {"dataset": dataset, "method": method, "r": r}
+            rows.append({**row, **interval.columns(), **sizes, "n_families": unit.n_families})
+    return pd.DataFrame(rows)
+
+
+def _estimate(
+    vectors: Floats,
+    weights: Floats,
+    method: str,
+    n_bootstrap: int,
+    confidence: float,
+    n_families: int,
+    reason: str,
+) -> tuple[float, Interval]:
+    """Return r of two vectors (2, P) and its interval from the rows of weights (1 + B + F, P)."""
+    if vectors.shape[1] < MIN_PAIRS:
+        return np.nan, unavailable(reason)
+    if method not in RESAMPLED_METHODS:
+        r_only = float(correlation_matrix(vectors, method)[0, 1])
+        return r_only, unavailable(f"{method} is given as a point estimate only")
+    r = weighted_correlation(vectors, weights, method)[:, 0]
+    if reason:
+        return float(r[0]), unavailable(reason)
+    replicates, left_out = r[1 : n_bootstrap + 1], r[n_bootstrap + 1 :]
+    return float(r[0]), make_interval(float(r[0]), replicates, [left_out], confidence, n_families)
+
+
+def relate_performance(
+    similarities: Mapping[str, Mapping[str, SimilarityMatrix]],
+    accuracies: pd.DataFrame,
+    agreement: pd.DataFrame,
+    models: pd.DataFrame,
+    methods: Sequence[str] = RESAMPLED_METHODS,
+    *,
+    n_bootstrap: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Relate similarity, the gap in accuracy and error consistency of model pairs, per data set.
+
+    Parameters
+    ----------
+    similarities
+        Per measure, a similarity matrix per data set.
+    accuracies
+        As for `gap_pairs`.
+    agreement
+        Error consistency of every pair on every data set (`with_agreement`).
+    models, methods, n_bootstrap, confidence, seed
+        As for `relation_intervals`; ``kendall`` is given as a point estimate only.
+
+    Returns
+    -------
+    DataFrame
+        ``measure, against`` (``gap`` or ``error_consistency``) and the columns of
+        `relation_intervals`. Error consistency stands as one more measure against the gap; data
+        sets without it (imported ones) have no rows of it.
+    """
+    options: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
+    known = set(agreement["dataset"])
+    parts = [pd.DataFrame(columns=list(RELATION_COLUMNS))]
+
+    def add(measure: str, against: str, pairs: pd.DataFrame, x: str) -> None:
+        if ERRORS in (x, against):
+            pairs = pairs[pairs["dataset"].isin(known)]
+        if len(pairs):
+            table = relation_intervals(pairs, x, against, models, methods, **options)
+            table.insert(0, "measure", measure)
+            table.insert(1, "against", against)
+            parts.append(table)
+
+    pairs = pd.DataFrame()
+    for measure, by_dataset in similarities.items():
+        pairs = with_agreement(gap_pairs(by_dataset, accuracies), agreement)
+        for against in AGAINST:
+            add(measure, against, pairs, "similarity")
+    if similarities:
+        add(ERRORS, "gap", pairs, ERRORS)
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def with_agreement(pairs: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
+    """Return `gap_pairs` with a column ``error_consistency``.
+
+    Parameters
+    ----------
+    pairs
+        Columns ``dataset, model_1, model_2`` at least.
+    agreement
+        Columns ``dataset, model_1, model_2, value``; NaN where it is undefined. It may hold further
+        data sets and models; of a data set that it lacks, nothing is known, and the value is NaN.
+
+    Raises
+    ------
+    UserError
+        If a pair of a data set in ``agreement`` has no row there.
+    """
+    keys = ["dataset", "model_1", "model_2"]
+    values = agreement[[*keys, "value"]].rename(columns={"value": ERRORS})
+    both = pairs.merge(values, on=keys, how="left", validate="m:1", indicator=True)
+    lacking = both[(both["_merge"] != "both") & both["dataset"].isin(set(agreement["dataset"]))]
+    if len(lacking):
+        first = lacking.iloc[0]
+        raise UserError(
+            f"data set {first['dataset']!r} has no error consistency of {first['model_1']!r} and "
+            f"{first['model_2']!r}; rerun its probe stage"
+        )
+    return both.drop(columns="_merge")
+
+
+def summarise_relations(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the digest of `relate_performance` for ``metrics/performance_gap.json``.
+
+    Returns
+    -------
+    dict
+        ``{against: {measure: ...}}`` as of `summarise_gap`.
+    """
+    return {
+        str(against): summarise_gap(part) for against, part in table.groupby("against", sort=True)
+    }
 
 
 def gap_by_domain(table: pd.DataFrame, domains: Mapping[str, str]) -> pd.DataFrame:
@@ -178,31 +300,3 @@ def gap_by_domain(table: pd.DataFrame, domains: Mapping[str, str]) -> pd.DataFra
         for place, part in data.groupby(names, sort=True)
     ]
     return pd.DataFrame(rows)
-
-
-def error_consistency(correct: NDArray[np.bool_]) -> Floats:
-    """Return Cohen's kappa of every two models' errors (Geirhos, Meding and Wichmann 2020).
-
-    (observed - expected) / (1 - expected) agreement in being right or wrong, where independent
-    models of these accuracies would be expected to agree on p_i p_j + (1 - p_i)(1 - p_j).
-
-    Parameters
-    ----------
-    correct
-        (m, n) whether model i is right on image k.
-
-    Returns
-    -------
-    (m, m) float64, diagonal 1; NaN where both models are always right or always wrong.
-    """
-    right = correct.astype(np.float64)
-    wrong = 1.0 - right
-    n_images = correct.shape[1]
-    observed = (right @ right.T + wrong @ wrong.T) / n_images
-    p = right.mean(axis=1)
-    expected = np.outer(p, p) + np.outer(1 - p, 1 - p)
-    room = 1.0 - expected
-    kappa = np.full_like(observed, np.nan)
-    np.divide(observed - expected, room, out=kappa, where=room > 1e-12)
-    np.fill_diagonal(kappa, 1.0)
-    return kappa

@@ -139,7 +139,8 @@ def mantel(
             continue
         rng = generator(seed, "mantel", group.category, group.group_1, group.group_2)
         unit = group_units(sampler.family, group)
-        permutations = model_permutations(unit, n_permutations, rng)
+        either = group.first | group.second
+        permutations = model_permutations(unit, n_permutations, rng, either)
         for method in methods:
             r, permuted = permuted_correlations(lined_up, group.pairs, permutations, method)
             columns = _mantel_columns(r, permuted, permutations, alternative)

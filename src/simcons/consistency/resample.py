@@ -132,11 +132,25 @@ class Permutations:
     n_distinct: float
 
 
-def model_permutations(unit: Units, n: int, rng: np.random.Generator) -> Permutations:
+def model_permutations(
+    unit: Units, n: int, rng: np.random.Generator, counted: NDArray[np.bool_] | None = None
+) -> Permutations:
     """Permute model labels: families of one size within a stratum, and members within a family.
 
     Models of one family resemble each other on every data set, so exchanging single models between
     families would break a structure that is there without any consistency.
+
+    Parameters
+    ----------
+    unit
+        Families and strata.
+    n
+        Number of permutations.
+    rng
+        Their source.
+    counted
+        (m,) the models on which the statistic depends; None: all. Permutations of the others
+        change nothing and do not count as distinct.
 
     Returns
     -------
@@ -153,7 +167,8 @@ def model_permutations(unit: Units, n: int, rng: np.random.Generator) -> Permuta
         blocks = rng.permuted(np.tile(np.arange(k), (n, 1)), axis=1)
         inside = rng.permuted(np.tile(np.arange(size), (n, k, 1)), axis=2)
         index[:, members.ravel()] = members[blocks[:, :, None], inside].reshape(n, -1)
-        distinct += math.lgamma(k + 1) + k * math.lgamma(size + 1)
+        if counted is None or counted[members].any():
+            distinct += math.lgamma(k + 1) + k * math.lgamma(size + 1)
     return Permutations(index, _exp(distinct))
 
 

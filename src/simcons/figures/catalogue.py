@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from simcons.figures import (
@@ -18,22 +19,29 @@ from simcons.figures import (
     anchors,
     category_boxes,
     consistency_matrix,
+    contrasts,
     dataset_scatter,
+    drivers,
     embeddings,
-    gap_correlations,
     gap_scatter,
     levels,
+    mantel,
     mean_spread,
     measures_compared,
     pair_counts,
+    range_restriction,
+    relations,
     reliability,
+    sensitivity,
     similarity_heatmaps,
     style,
 )
+from simcons.figures.consistency_matrix import EVERYTHING
 from simcons.figures.inputs import CATEGORIES, Description, FigureInputs, check, measure_label
 from simcons.files import write_json
 
 PANELS_PER_ROW = 3
+RELATION_FIGURES = {"gap": "gap_correlations", "error_consistency": "error_correlations"}
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,7 @@ def _entry(
 
 def _measures(inputs: FigureInputs) -> list[str]:
     """Return the measures that have a consistency, in the order of the study."""
-    have = set(inputs.consistency["measure"])
-    return [measure for measure in inputs.similarities if measure in have]
+    return _measures_in(inputs, inputs.consistency)
 
 
 def _similarity_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
@@ -165,6 +172,17 @@ def _scatter_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
                 f"scatter_{measure}", CONSISTENCY, measure, dataset_scatter,
                 by_dataset, inputs.models, inputs.datasets, measure,
             )  # fmt: skip
+    for suffix, some in _chunks(_measures_in(inputs, inputs.table("mantel"))):
+        yield _entry(
+            f"mantel{suffix}", CONSISTENCY, None, mantel, inputs.table("mantel"), inputs.models,
+            some,
+        )  # fmt: skip
+
+
+def _measures_in(inputs: FigureInputs, table: pd.DataFrame) -> list[str]:
+    """Return the measures that a table has, in the order of the study."""
+    have = set(table["measure"])
+    return [measure for measure in inputs.similarities if measure in have]
 
 
 def _group_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
@@ -179,9 +197,28 @@ def _group_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
             )  # fmt: skip
     if present:
         yield _entry("pair_counts", GROUPS, None, pair_counts, inputs.models, present)
-    have = set(inputs.anchors["measure"])
-    for suffix, some in _chunks([measure for measure in inputs.similarities if measure in have]):
+    yield from _inference_figures(inputs)
+    for suffix, some in _chunks(_measures_in(inputs, inputs.anchors)):
         yield _entry(f"anchors{suffix}", GROUPS, None, anchors, inputs.anchors, inputs.models, some)
+
+
+def _inference_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
+    """Is a difference between groups more than chance, range, or what goes with the group?"""
+    table = inputs.table("contrasts")
+    for suffix, some in _chunks(_measures_in(inputs, table)):
+        yield _entry(f"contrasts{suffix}", GROUPS, None, contrasts, table, some)
+    spreads, companions = inputs.table("spread"), inputs.table("companions")
+    for measure in _measures_in(inputs, spreads):
+        yield CatalogueEntry(
+            f"range_{measure}",
+            GROUPS,
+            measure,
+            range_restriction.describe(spreads, companions, measure),
+            partial(range_restriction.draw, spreads, companions, inputs.models, measure),
+        )
+    table = inputs.table("drivers")
+    for suffix, some in _chunks(_measures_in(inputs, table)):
+        yield _entry(f"drivers{suffix}", GROUPS, None, drivers, table, some)
 
 
 def _chunks(measures: list[str]) -> Iterator[tuple[str, list[str]]]:
@@ -196,12 +233,17 @@ def _dataset_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     measures = _measures(inputs)
     for measure in measures:
         args = (inputs.consistency, inputs.datasets, measure, "pearson")
-        yield _entry(f"consistency_{measure}", DATASETS, measure, consistency_matrix, *args)
+        name = f"consistency_{measure}"
+        yield _entry(
+            name, DATASETS, measure, consistency_matrix, *args, EVERYTHING, inputs.intervals
+        )
         rows = category_boxes.group_rows(inputs.consistency, "objective", measure)
         for which, row in zip(("highest", "lowest"), (rows[0], rows[-1]) if len(rows) > 1 else (),
                               strict=False):  # fmt: skip
             name = f"consistency_{which}_{measure}"
-            yield _entry(name, DATASETS, measure, consistency_matrix, *args, row.group)
+            yield _entry(
+                name, DATASETS, measure, consistency_matrix, *args, row.group, inputs.intervals
+            )
     if len(measures) >= 2:
         yield _entry(
             "local_global", DATASETS, None, measures_compared, inputs.consistency, measures,
@@ -221,11 +263,13 @@ def _performance_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
             f"gap_{measure}", PERFORMANCE, measure, gap_scatter,
             inputs.gap, inputs.models, inputs.datasets, measure,
         )  # fmt: skip
-    if measures:
-        yield _entry(
-            "gap_correlations", PERFORMANCE, None, gap_correlations,
-            inputs.gap, inputs.datasets, measures,
-        )  # fmt: skip
+    for against, name in RELATION_FIGURES.items():
+        rows = inputs.relations[inputs.relations["against"] == against]
+        some = _measures_in(inputs, rows)
+        if some:
+            yield _entry(
+                name, PERFORMANCE, None, relations, inputs.relations, inputs.datasets, some, against
+            )
 
 
 def _precision_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
@@ -238,6 +282,11 @@ def _precision_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
         yield _entry(
             f"levels{suffix}", PRECISION, None, levels, inputs.levels, inputs.datasets, some
         )
+    for name, members in sensitivity.series(inputs.datasets).items():
+        yield _entry(
+            f"sensitivity_{name}", PRECISION, None, sensitivity, inputs.similarities,
+            inputs.models, inputs.datasets, members,
+        )  # fmt: skip
 
 
 def save_all(inputs: FigureInputs, folder: Path) -> list[str]:

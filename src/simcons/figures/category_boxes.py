@@ -12,7 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
 from simcons.figures import layout, style
-from simcons.figures.consistency_matrix import EVERYTHING, Group, group_label, select
+from simcons.figures.consistency_matrix import (
+    EVERYTHING,
+    Group,
+    group_interval,
+    group_label,
+    select,
+)
 from simcons.figures.inputs import CATEGORY_LABELS, Description, count, measure_label, number, r_is
 
 
@@ -59,7 +65,7 @@ def draw(
     """
     rows = group_rows(consistency, category, measures[0], method)
     title = describe(consistency, models, category, measures, method, intervals).title
-    height = max(0.24 * len(rows) + 1.25, 1.9)
+    height = max(0.29 * len(rows) + 1.2, 1.9)
     figure = style.new_figure(style.FULL_WIDTH, height, style.wrap_title(title, style.FULL_WIDTH))
     axes = figure.subplots(1, len(measures), squeeze=False, sharex=True, sharey=True)[0]
     if not rows:
@@ -175,9 +181,14 @@ def describe(
             continue
         top, low = rows[0], rows[-1]
         ungrouped = number(float(np.median(everything))) if len(everything) else "n/a"
+        limits = [
+            group_interval(intervals, measure, method, group)
+            for group in (top.group, low.group, EVERYTHING)
+        ]
         parts.append(
-            f"{measure_label(measure)}: {group_label(top.group)} {number(top.median)}, "
-            f"{group_label(low.group)} {number(low.median)}, ungrouped {ungrouped}"
+            f"{measure_label(measure)}: {group_label(top.group)} {number(top.median)}{limits[0]}, "
+            f"{group_label(low.group)} {number(low.median)}{limits[1]}, ungrouped {ungrouped}"
+            f"{limits[2]}"
         )
         if measure == measures[0]:
             title = (
@@ -198,5 +209,8 @@ def describe(
     )
     if intervals is not None and intervals["low"].notna().any():
         level = 100 * float(intervals["level"].iloc[0])
-        caption += f" Thick line below a box: {level:g} % interval of its median."
+        caption += (
+            f" Thick line below a box, and in brackets: {level:g} % interval of its median "
+            f"(bootstrap over models and data sets; none for groups of fewer than six families)."
+        )
     return Description(title, caption, f"Box plots. {caption}")

@@ -12,6 +12,7 @@ from simcons.figures.inputs import (
     Description,
     count,
     dataset_names,
+    interval,
     measure_label,
     number,
     ordered_datasets,
@@ -39,6 +40,16 @@ def select(
     return rows[forward | backward]
 
 
+def group_interval(
+    intervals: pd.DataFrame | None, measure: str, method: str, group: Group = EVERYTHING
+) -> str:
+    """Return " [0.61, 0.80]", the interval of a group's median r, or nothing."""
+    if intervals is None:
+        return ""
+    rows = select(intervals, measure, method, group)
+    return interval(float(rows["low"].iloc[0]), float(rows["high"].iloc[0])) if len(rows) else ""
+
+
 def group_label(group: Group) -> str:
     """Return the words for a group pair."""
     category, first, second = group
@@ -64,13 +75,14 @@ def draw(
     measure: str,
     method: str = "pearson",
     group: Group = EVERYTHING,
+    intervals: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw r between every two data sets, ordered by domain, values written in the cells."""
     rows = select(consistency, measure, method, group)
     order = ordered_datasets(datasets, [*rows["dataset_1"], *rows["dataset_2"]])
     values = matrix_of(rows, order)
     names = dataset_names(datasets)
-    title = describe(consistency, datasets, measure, method, group).title
+    title = describe(consistency, datasets, measure, method, group, intervals).title
     n = max(len(order), 1)
     cell = min(4.9 / n, 0.45)
     width = min(style.FULL_WIDTH, 3.4 + 1.15 * n * cell)
@@ -123,6 +135,7 @@ def describe(
     measure: str,
     method: str = "pearson",
     group: Group = EVERYTHING,
+    intervals: pd.DataFrame | None = None,
 ) -> Description:
     """Say the median r, the quartiles and the data set pairs at both ends."""
     rows = select(consistency, measure, method, group)
@@ -140,10 +153,11 @@ def describe(
         ends.append(f"{names[row.dataset_1]} and {names[row.dataset_2]} ({number(r[k])})")
     title = f"{label}, {who}: similarities on two data sets correlate with median {r_is(median)}"
     n_pairs = int(rows["n_pairs"].max())
+    limits = group_interval(intervals, measure, method, group)
     caption = (
         f"{method.capitalize()} correlation of {label} on two data sets over "
         f"{count(n_pairs, 'pair')} of models ({who}), data sets ordered by domain. Median over "
-        f"{count(len(r), 'data set pair')}: {number(median)} (quartiles {number(q1)} and "
+        f"{count(len(r), 'data set pair')}: {number(median)}{limits} (quartiles {number(q1)} and "
         f"{number(q3)}). Lowest: {ends[0]}; highest: {ends[1]}."
     )
     return Description(title, caption, f"A heatmap of data sets by data sets. {caption}")

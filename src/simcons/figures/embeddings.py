@@ -139,7 +139,7 @@ def draw(
     target = classical_mds(distances(over_datasets(matrices, "mean")))
     n_columns = layout.columns_for(len(order))
     side = min((style.FULL_WIDTH - 0.2) / n_columns, 2.4)
-    title = _title(len(matrices[0]), measure, category, method)
+    title = describe(by_dataset, models, datasets, measure, category, method).title
     figure = style.new_figure(
         style.FULL_WIDTH, -(-len(order) // n_columns) * (side + 0.2) + 0.85,
         style.wrap_title(title, style.FULL_WIDTH),
@@ -171,13 +171,6 @@ def draw(
     return figure
 
 
-def _title(m: int, measure: str, category: str, method: Method) -> str:
-    return (
-        f"{measure_label(measure)}: maps of {count(m, 'model')} ({METHOD_LABELS[method]} on 1 − "
-        f"similarity), coloured by {CATEGORY_LABELS.get(category, category)}"
-    )
-
-
 def describe(
     by_dataset: Mapping[str, Similarities],
     models: pd.DataFrame,
@@ -190,7 +183,10 @@ def describe(
     order = ordered_datasets(datasets, by_dataset)
     m = len(by_dataset[order[0]].models)
     label, what = measure_label(measure), CATEGORY_LABELS.get(category, category)
-    title = _title(m, measure, category, method)
+    title = (
+        f"{label}: maps of {count(m, 'model')} ({METHOD_LABELS[method]} on 1 − similarity), "
+        f"coloured by {what}"
+    )
     caption = f"A panel per data set: models that are similar on it lie close together ({label}). "
     if method == "mds":
         fit = [explained(distances(matrix)) for matrix in stack(by_dataset, order)]
@@ -203,9 +199,10 @@ def describe(
     rand = cluster_agreement(by_dataset, models, datasets, category)
     finite = [value for value in rand.values() if np.isfinite(value)]
     if finite:
+        agree = number(float(np.median(finite)))
+        title += f": clusters agree with it by {agree} (1: fully, 0: chance)"
         caption += (
             f"Spectral clusters, as many as there are values of {what}, agree with it with a "
-            f"median adjusted Rand index of {number(float(np.median(finite)))} (1: the same, 0: "
-            f"chance)."
+            f"median adjusted Rand index of {agree} (1: the same, 0: chance)."
         )
     return Description(title, caption.strip(), f"Scatter plots, one per data set. {caption}")

@@ -44,6 +44,41 @@ LEVEL_COLUMNS = (
     "seed",
     "seed_high",
 )
+RELATION_COLUMNS = (
+    "measure",
+    "against",
+    "dataset",
+    "method",
+    "r",
+    "bca_low",
+    "bca_high",
+    "n_pairs",
+    "n_left_out",
+)
+_GROUP = ("measure", "category", "group_1", "group_2")
+_DATASETS = ("dataset_1", "dataset_2")
+# What is drawn or listed of the tables of `simcons.consistency.analyse`; each may be absent.
+ANALYSIS_COLUMNS: dict[str, tuple[str, ...]] = {
+    "contrasts": (*_GROUP, "method", "estimate_1", "estimate_2", "difference", "bca_low",
+                  "bca_high", "reason", "p_permutation", "smallest_p", "p_holm",
+                  "p_rank_sum_bonferroni"),
+    "stratified": (*_GROUP, "stratum", "n_models_1", "n_models_2", "method", "difference",
+                   "p_permutation", "smallest_p", "p_holm", "reason"),
+    "mantel": (*_GROUP, "method", *_DATASETS, "r", "p", "p_max", "smallest_p"),
+    "spread": (*_GROUP, "dataset", "sd", "minimum", "q1", "median", "q3", "maximum", "n_pairs"),
+    "companions": (*_GROUP, *_DATASETS, "r", "rmse_2_given_1", "rmse_1_given_2",
+                   "median_absolute_difference", "concordance", "thorndike_1", "thorndike_2"),
+    "spread_matched": (*_GROUP, "method", "spread_1", "spread_2", "reweighted", "effective_models",
+                       "r_1", "r_2", "r_1_matched", "r_2_matched", "reason"),
+    "drivers": ("measure", "predictor", "coefficient", "t", "p", "p_holm", "r_squared", "n_pairs",
+                "n_shared", "reason"),
+    "partial": (*_GROUP, "method", "given", *_DATASETS, "r_partial"),
+    "corrected": (*_GROUP, "method", *_DATASETS, "r", "ceiling", "r_corrected", "shares_images",
+                  "reason"),
+    "left_out": (*_GROUP, "n_models_1", "n_models_2", "n_pairs", "reason"),
+    "anchor_rank_sums": ("measure", "method", "anchor_1", "anchor_2", "median_1", "median_2", "p",
+                         "p_bonferroni"),
+}  # fmt: skip
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 CATEGORY_LABELS = {
     "objective": "training objective",
@@ -114,6 +149,11 @@ class FigureInputs:
     levels
         Similarities at chance, of all pairs of models and of seed replicates, columns
         `LEVEL_COLUMNS`, NaN where there are none; may be empty.
+    relations
+        r per data set between similarity, gap in accuracy and error consistency, with intervals,
+        columns `RELATION_COLUMNS` (`simcons.consistency.relate_performance`); may be empty.
+    analysis
+        Further tables of `simcons.consistency.analyse` by name, columns `ANALYSIS_COLUMNS`.
     """
 
     similarities: Mapping[str, Mapping[str, Similarities]]
@@ -125,6 +165,12 @@ class FigureInputs:
     intervals: pd.DataFrame = field(default_factory=lambda: empty(INTERVAL_COLUMNS))
     anchors: pd.DataFrame = field(default_factory=lambda: empty(ANCHOR_COLUMNS))
     levels: pd.DataFrame = field(default_factory=lambda: empty(LEVEL_COLUMNS))
+    relations: pd.DataFrame = field(default_factory=lambda: empty(RELATION_COLUMNS))
+    analysis: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table of the analysis; without rows where it was not made."""
+        return self.analysis.get(name, empty(ANALYSIS_COLUMNS[name]))
 
 
 def check(inputs: FigureInputs) -> None:
@@ -143,6 +189,8 @@ def check(inputs: FigureInputs) -> None:
         ("probes", inputs.probes, PROBE_COLUMNS),
         ("intervals", inputs.intervals, INTERVAL_COLUMNS),
         ("anchors", inputs.anchors, ANCHOR_COLUMNS),
+        ("relations", inputs.relations, RELATION_COLUMNS),
+        *((name, inputs.table(name), columns) for name, columns in ANALYSIS_COLUMNS.items()),
     ):
         for column in columns:
             if column not in table.columns:
@@ -155,6 +203,9 @@ def check(inputs: FigureInputs) -> None:
         ("gap", inputs.gap, ("dataset",)),
         ("probes", inputs.probes, ("dataset",)),
         ("anchors", inputs.anchors, ("dataset_1", "dataset_2")),
+        ("relations", inputs.relations, ("dataset",)),
+        ("spread", inputs.table("spread"), ("dataset",)),
+        *((name, inputs.table(name), _DATASETS) for name in ("mantel", "companions", "corrected")),
     ):
         for column in columns:
             _known(f"table '{name}'", "data set", table[column], inputs.datasets.index)
@@ -284,6 +335,22 @@ def number(value: float, digits: int = 2) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", "−")
+
+
+def interval(low: float, high: float) -> str:
+    """Return " [0.61, 0.80]" for a caption, or nothing where there is no interval."""
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return ""
+    return f" [{number(low)}, {number(high)}]"
+
+
+def p_is(p: float, digits: int = 3) -> str:
+    """Return "p = 0.012", or "p < 0.001" below the last decimal, with unbroken spaces."""
+    if not np.isfinite(p):
+        return "p n/a"
+    least = 10.0**-digits
+    sign, shown = ("<", least) if p < least else ("=", p)
+    return f"p\u00a0{sign}\u00a0{shown:.{digits}f}"
 
 
 def r_is(value: float) -> str:

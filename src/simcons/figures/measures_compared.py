@@ -158,8 +158,8 @@ def describe_consistency(consistency: pd.DataFrame, measures: Sequence[str]) -> 
     first, second = measure_pairs(measures)[0]
     x, y = r_of_both(consistency, (first, second))
     title = (
-        f"Local or global: {measure_label(first)} against {measure_label(second)}, r between data "
-        f"sets"
+        f"r between data sets is higher under {measure_label(first)} than under "
+        f"{measure_label(second)} for {int(np.sum(x > y))} of {count(len(x), 'data set pair')}"
     )
     caption = (
         f"r between two data sets (all models) under one measure against another; a point is a "

@@ -143,7 +143,7 @@ def draw_over_datasets(
     if statistic == "sd":
         np.fill_diagonal(values, np.nan)
     m = len(rows)
-    row_height = min(4.6 / m, 0.4)
+    row_height = min(6.4 / m, 0.4) if m > 40 else min(4.6 / m, 0.4)
     width = min(style.FULL_WIDTH, 3.2 + 1.3 * m * row_height)
     title = style.wrap_title(
         describe_over_datasets(by_dataset, models, datasets, measure, statistic).title, width
@@ -189,7 +189,10 @@ def describe_panels(
     finite = {name: value for name, value in medians.items() if np.isfinite(value)} or medians
     high, low = max(finite, key=lambda n: finite[n]), min(finite, key=lambda n: finite[n])
     label = measure_label(measure)
-    title = f"{label}: how similar {count(len(ids), 'model')} are on each data set"
+    title = (
+        f"{label} on each data set: median over pairs of {count(len(ids), 'model')} from "
+        f"{number(medians[low])} ({low}) to {number(medians[high])} ({high})"
+    )
     caption = (
         f"{label} between {count(len(ids), 'model')} on {count(len(order), 'data set')}, rows and "
         f"columns in one order (average linkage on 1 − mean similarity). The median similarity of "
@@ -222,14 +225,20 @@ def describe_over_datasets(
     first, last = _end_pair(values, ids, np.nanargmin), _end_pair(values, ids, np.nanargmax)
     within, between = _median(values[same]), _median(values[~same])
     if statistic == "mean":
-        title = f"{label}: mean similarity of {count(len(ids), 'model')} over {where}"
+        title = (
+            f"{label}, mean over {where}: median over pairs of models {number(within)} within an "
+            f"objective, {number(between)} between two"
+        )
         caption = (
             f"Mean {label} over {where}. Median over pairs of models: {number(within)} within a "
             f"training objective, {number(between)} between two. Most alike: {last}; least "
             f"alike: {first}."
         )
     else:
-        title = f"{label}: how much the similarity of two models varies over {where}"
+        title = (
+            f"{label}, standard deviation over {where}: median over pairs of models "
+            f"{number(within)} within an objective, {number(between)} between two"
+        )
         caption = (
             f"Standard deviation of {label} over {where}, models in the order of the mean matrix. "
             f"Median over pairs of models: {number(within)} within a training objective, "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import math
 import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -136,6 +137,8 @@ POOL: tuple[str, ...] = (
     "#4D4D4D",
 )
 
+ALIKE = 0.32  # colours closer than this are taken for one another
+
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 
 
@@ -174,7 +177,14 @@ def ordered(values: Iterable[object]) -> list[str]:
 def _free_colour(name: str, taken: set[str]) -> str:
     start = int(hashlib.sha256(name.encode()).hexdigest(), 16) % len(POOL)
     ring = POOL[start:] + POOL[:start]
-    return next((colour for colour in ring if colour not in taken), ring[0])
+    apart = [c for c in ring if all(_distance(c, other) > ALIKE for other in taken)]
+    return next((c for c in (*apart, *ring) if c not in taken), ring[0])
+
+
+def _distance(one: str, other: str) -> float:
+    """Return how far two colours lie apart in RGB, 0 to sqrt(3)."""
+    a, b = mpl.colors.to_rgb(one), mpl.colors.to_rgb(other)
+    return math.dist(a, b)
 
 
 def category_markers(values: Iterable[object]) -> dict[str, str]:

@@ -30,11 +30,13 @@
   const ids = data.datasets.map((d) => d.id);
   const nameOf = Object.fromEntries(data.datasets.map((d) => [d.id, d.name]));
   const hasAccuracy = Object.keys(data.accuracy).length > 0;
-  const GAP = "\u0000gap";
+  const GAP = "\u0000gap", ERRORS = "\u0000errors";
+  const labels = { [GAP]: "gap in accuracy (points)", [ERRORS]: "error consistency" };
   fill($("measure"), data.measures.map((e) => [e.id, e.label]));
   fill($("x"), data.datasets.map((e) => [e.id, e.name]));
   const yEntries = data.datasets.map((e) => [e.id, e.name]);
-  if (hasAccuracy) yEntries.push([GAP, "gap in accuracy (points)"]);
+  if (hasAccuracy) yEntries.push([GAP, labels[GAP]]);
+  if (Object.keys(data.errors).length > 0) yEntries.push([ERRORS, labels[ERRORS]]);
   fill($("y"), yEntries, ids[Math.min(1, ids.length - 1)]);
   fill($("category"), data.categories.map((e) => [e.id, e.label]));
 
@@ -55,6 +57,12 @@
     if (!values || values[i] === null || values[j] === null) return null;
     return (100 * Math.abs(values[i] - values[j])) / data.scale;
   };
+  const errors = (dataset, k) => {
+    const values = data.errors[dataset];
+    return values && values[k] !== null ? values[k] / data.scale : null;
+  };
+  // The upward value of a pair: on another data set, or of another kind on the same one.
+  const upward = (y, x, i, j, k) => (y === GAP ? gap(x, i, j) : y === ERRORS ? errors(x, k) : similarity(y, k));
   const pearson = (points) => {
     const n = points.length;
     if (n < 3) return NaN;
@@ -78,7 +86,7 @@
     const points = [];
     pairs.forEach(([i, j], k) => {
       if (!wanted(groups[i], groups[j])) return;
-      const px = similarity(x, k), py = y === GAP ? gap(x, i, j) : similarity(y, k);
+      const px = similarity(x, k), py = upward(y, x, i, j, k);
       if (px === null || py === null) return;
       const same = groups[i] !== "" && groups[i] === groups[j];
       points.push({ i, j, k, x: px, y: py, same, colour: same ? colours[groups[i]] : data.neutral });
@@ -119,17 +127,17 @@
       svg("text", { x: box.left - 6, y: toY(v) + 4, "text-anchor": "end" }, plot, fixed(v, dy));
     }
     const y = $("y").value;
-    const labels = [nameOf[$("x").value], y === GAP ? "gap in accuracy (points)" : nameOf[y]];
-    svg("text", { x: box.left + inner[0] / 2, y: box.height - 8, "text-anchor": "middle", class: "label" }, plot, labels[0]);
+    const names = [nameOf[$("x").value], labels[y] || nameOf[y]];
+    svg("text", { x: box.left + inner[0] / 2, y: box.height - 8, "text-anchor": "middle", class: "label" }, plot, names[0]);
     const where = `translate(14 ${box.top + inner[1] / 2}) rotate(-90)`;
-    svg("text", { transform: where, "text-anchor": "middle", class: "label" }, plot, labels[1]);
+    svg("text", { transform: where, "text-anchor": "middle", class: "label" }, plot, names[1]);
   };
 
   const drawScatter = () => {
     plot.replaceChildren();
     state.points = collect();
     state.at = -1;
-    const points = state.points, joint = $("y").value !== GAP;
+    const points = state.points, joint = !labels[$("y").value];
     const all = points.map((p) => p.x).concat(joint ? points.map((p) => p.y) : []);
     const xs = range(all), ys = joint ? xs : range(points.map((p) => p.y));
     drawAxes(xs, ys);
@@ -168,6 +176,7 @@
     const lines = [`${data.models[i]} × ${data.models[j]}`, `${groups[i] || "–"} × ${groups[j] || "–"}`];
     lines.push(`${nameOf[x]}: ${fixed(similarity(x, k), 3)}`);
     if (y === GAP) lines.push(`gap in accuracy: ${fixed(gap(x, i, j), 1)} points`);
+    else if (y === ERRORS) lines.push(`error consistency: ${fixed(errors(x, k), 3)}`);
     else if (y !== x) lines.push(`${nameOf[y]}: ${fixed(similarity(y, k), 3)}`);
     return lines;
   };

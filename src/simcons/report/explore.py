@@ -58,6 +58,7 @@ def explore_data(inputs: FigureInputs) -> dict[str, Any]:
         "values": {m: {d: _scaled(pair_values(inputs.similarities[m][d]))
                        for d in order if d in inputs.similarities[m]} for m in measures},
         "accuracy": _accuracies(inputs.probes, ids),
+        "errors": _error_consistency(inputs.gap, ids),
         "colours": [mpl.colors.to_hex(c) for c in
                     mpl.colormaps[style.SEQUENTIAL](np.linspace(0, 1, N_COLOURS))],
         "neutral": style.NEUTRAL,
@@ -111,6 +112,21 @@ def _accuracies(probes: pd.DataFrame, ids: list[str]) -> dict[str, list[int | No
     wide = probes.pivot_table(index="model", columns="dataset", values="top1", aggfunc="mean")
     wide = wide.reindex(ids)
     return {str(d): _scaled(wide[d].to_numpy(float)) for d in sorted(wide.columns)}
+
+
+def _error_consistency(gap: pd.DataFrame, ids: list[str]) -> dict[str, list[int | None]]:
+    """Return error consistency per data set, in the order of the upper triangle."""
+    if "error_consistency" not in gap.columns or gap.empty:
+        return {}
+    place = {model: k for k, model in enumerate(ids)}
+    rows = gap[gap["measure"] == gap["measure"].iloc[0]]
+    found = {}
+    for dataset, part in rows.groupby("dataset", sort=True):
+        square = np.full((len(ids), len(ids)), np.nan)
+        one, two = (part[c].map(place).to_numpy() for c in ("model_1", "model_2"))
+        square[one, two] = square[two, one] = part["error_consistency"].to_numpy(float)
+        found[str(dataset)] = _scaled(square[np.triu_indices(len(ids), k=1)])
+    return found
 
 
 def explore_json(inputs: FigureInputs) -> str:

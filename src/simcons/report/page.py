@@ -20,8 +20,9 @@ from PIL import Image
 from simcons.errors import UserError
 from simcons.figures.inputs import FigureInputs, check, count, measure_label
 from simcons.files import read_json
-from simcons.report import summary
+from simcons.report import inference, summary
 from simcons.report.explore import explore_json
+from simcons.report.tables import Table
 
 PAPER = "https://arxiv.org/abs/2411.05561"
 
@@ -131,13 +132,14 @@ def sections(pictures: Sequence[Picture]) -> list[tuple[str, str, list[Picture]]
     return [(f"section-{k}", name, part) for k, (name, part) in enumerate(grouped.items(), 1)]
 
 
-def _tables(inputs: ReportInputs) -> list[summary.Table]:
+def _tables(inputs: ReportInputs) -> list[Table]:
     figures = inputs.figures
-    found: list[summary.Table | None] = [
+    found: list[Table | None] = [
         summary.group_table(figures, inputs.method),
         summary.pair_table(figures, inputs.method),
+        *inference.tables(figures, inputs.method),
+        inference.relation_table(figures, inputs.method),
         summary.dataset_table(figures),
-        summary.gap_table(figures),
         summary.model_table(figures),
     ]
     return [table for table in found if table is not None and table.rows]

@@ -5,8 +5,7 @@ No HTML here: what comes out are plain rows of text and numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,52 +18,18 @@ from simcons.figures.inputs import (
     Similarities,
     count,
     dataset_names,
+    interval,
     measure_label,
     number,
     ordered_datasets,
     pair_values,
-    pearson,
 )
+from simcons.figures.mantel import LEVEL
+from simcons.figures.relations import LABELS, relation_rows
 from simcons.figures.reliability import precision_table
+from simcons.report.tables import Cell, Table, cell
 
 LOW_RELIABILITY = 0.8
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A table cell: what is shown, and the number that it sorts by (None for text)."""
-
-    text: str
-    value: float | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the report.
-
-    Parameters
-    ----------
-    name
-        Identifier in the page.
-    title
-        Caption of the table.
-    columns
-        Headings.
-    rows
-        Rows of cells, as long as ``columns``.
-    note
-        A sentence below the caption.
-    """
-
-    name: str
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]] = field(default_factory=list)
-    note: str = ""
-
-    def numeric(self, k: int) -> bool:
-        """Return whether column ``k`` holds numbers (then it is aligned right)."""
-        return any(row[k].value is not None for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -74,12 +39,6 @@ class Headline:
     measure: str
     median: str
     spread: str
-
-
-def cell(value: float, digits: int = 2) -> Cell:
-    """Return a number as a cell; NaN is shown as "n/a" and sorts last."""
-    finite = value is not None and bool(np.isfinite(value))
-    return Cell(number(value, digits), float(value) if finite else None)
 
 
 def _r(inputs: FigureInputs, measure: str, method: str, group: Group) -> np.ndarray:
@@ -126,22 +85,99 @@ def answer(inputs: FigureInputs, method: str = "pearson") -> list[str]:
         return ["No correlation between data sets could be computed: the study needs at least two "
                 "data sets and three models."]  # fmt: skip
     measure, median = measures[0], float(np.median(r))
-    label = measure_label(measure)
     shared = f"{100 * median**2:.0f} %" if median > 0 else "none"
+    limits = interval_text(inputs.intervals, measure, method, EVERYTHING)
     sentences = [
         f"Similarities of two models on one data set correlate with those on another with a median "
-        f"r of {number(median)} ({label}, {count(len(r), 'data set pair')}; lowest "
-        f"{number(float(r.min()))}, highest {number(float(r.max()))}). Put as r²: similarity on "
-        f"one data set accounts for {shared} of the variance between pairs of models on another.",
+        f"r of {number(median)} ({measure_label(measure)}, {count(len(r), 'data set pair')}"
+        f"{f'; {limits}' if limits else ''}; lowest {number(float(r.min()))}, highest "
+        f"{number(float(r.max()))}). Put as r²: similarity on one data set accounts for {shared} "
+        f"of the variance between pairs of models on another."
     ]
+    found = (
+        _groups_in_words(inputs, measure, method),
+        _differences_in_words(inputs, measure, method),
+        _noise_in_words(inputs, measure, method),
+        _performance_in_words(inputs, measure, method),
+    )
+    return sentences + [text for text in found if text]
+
+
+def _groups_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
     within = within_objective(inputs, measure, method)
-    if len(within) > 1:
-        listed = ", ".join(f"{name} {number(value)}" for name, value in within)
-        sentences.append(
-            f"Within a training objective the median r is: {listed}. Groups differ in the spread "
-            f"of their similarities, and a narrow spread alone lowers r."
+    if len(within) < 2:
+        return ""
+    listed = []
+    for name, value in within:
+        limits = interval_text(inputs.intervals, measure, method, ("objective", name, name))
+        listed.append(f"{name} {number(value)}" + (f" ({limits})" if limits else ""))
+    return (
+        f"Within a training objective the median r is: {', '.join(listed)}. Groups differ in the "
+        f"spread of their similarities, and a narrow spread alone lowers r."
+    )
+
+
+def _differences_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
+    """Say which differences between objectives remain after correction."""
+    table = inputs.table("contrasts")
+    chosen = table[
+        (table["measure"] == measure)
+        & (table["method"] == method)
+        & (table["category"] == "objective")
+    ]
+    if chosen.empty:
+        return ""
+    clear = chosen[chosen["p_holm"] < LEVEL]
+    n = len(chosen)
+    text = f"Of {count(n, 'difference')} between objectives, {len(clear) or 'none'} remain"
+    text += "s" if len(clear) < 2 else ""
+    text += " when the groups' labels are permuted and all contrasts corrected for"
+    if len(clear):
+        named = [
+            f"{row['group_1']} − {row['group_2']} {number(row['difference'])}"
+            f"{interval(row['bca_low'], row['bca_high'])}"
+            for row in clear.to_dict("records")
+        ]
+        text += f": {', '.join(named)}"
+    untestable = int((chosen["smallest_p"] >= LEVEL).sum())
+    if untestable:
+        text += (
+            f"; {untestable} {'is' if untestable == 1 else 'are'} between groups too small to test"
         )
-    return sentences
+    return f"{text}."
+
+
+def _noise_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
+    """Say whether there is any consistency, and how much of what is missing noise explains."""
+    sentences = []
+    tests = select(inputs.table("mantel"), measure, method, EVERYTHING)
+    tests = tests[np.isfinite(tests["r"].astype(float))]
+    if len(tests):
+        above = int((tests["p_max"] < LEVEL).sum())
+        sentences.append(
+            f"r is above chance for {above} of {count(len(tests), 'data set pair')} (Mantel test)."
+        )
+    corrected = select(inputs.table("corrected"), measure, method, EVERYTHING)
+    ceiling = float(corrected["ceiling"].median()) if len(corrected) else float("nan")
+    if np.isfinite(ceiling):
+        sentences.append(
+            f"Noise in the similarities would allow a median r of {number(ceiling)}; what "
+            f"r lacks to that is a difference between the data sets."
+        )
+    return " ".join(sentences)
+
+
+def _performance_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
+    parts = []
+    for against, what in LABELS.items():
+        rows = relation_rows(inputs.relations, measure, against, method)
+        r = rows["r"].astype(float).dropna()
+        if len(r):
+            parts.append(
+                f"with the {what} of two models with a median r of {number(float(r.median()))} "
+                f"({number(float(r.min()))} to {number(float(r.max()))} over data sets)"
+            )
+    return f"Similarity correlates {', and '.join(parts)}." if parts else ""
 
 
 def within_objective(
@@ -186,10 +222,10 @@ def group_table(inputs: FigureInputs, method: str = "pearson") -> Table:
 
 def _interval_cell(intervals: pd.DataFrame, measure: str, method: str, group: Group) -> Cell:
     """Return the interval, or why there is none."""
-    text = interval_text(intervals, measure, method, group)
-    if text is not None:
-        return Cell(text)
     rows = select(intervals, measure, method, group)
+    if len(rows) and np.isfinite(float(rows.iloc[0]["low"])):
+        low, high = float(rows.iloc[0]["low"]), float(rows.iloc[0]["high"])
+        return Cell(interval(low, high).strip(), low)
     reason = rows.iloc[0].get("reason") if len(rows) else None
     return Cell(f"none: {reason}" if isinstance(reason, str) and reason else "not given")
 
@@ -218,7 +254,21 @@ def pair_table(inputs: FigureInputs, method: str = "pearson") -> Table:
         [Cell(names[a]), Cell(names[b]), *(cell(r.get(m, float("nan"))) for m in measures)]
         for (a, b), r in sorted(wide.items())
     ]
+    flags = _shared_pairs(inputs)
+    if flags:
+        columns.append("Share images")
+        for row, pair in zip(rows, sorted(wide), strict=True):
+            row.append(Cell("yes" if pair in flags else "no"))
     return Table("pairs", "r between every two data sets, all models", columns, rows)
+
+
+def _shared_pairs(inputs: FigureInputs) -> set[tuple[str, str]]:
+    """Return the pairs of data sets that share images."""
+    table = inputs.consistency
+    if "shares_images" not in table.columns:
+        return set()
+    shared = table[table["shares_images"].astype(bool)]
+    return set(zip(shared["dataset_1"].astype(str), shared["dataset_2"].astype(str), strict=True))
 
 
 def model_table(inputs: FigureInputs) -> Table:
@@ -272,25 +322,6 @@ def _precision_cells(
     return [cell(median), cell(float(row["se_median"]), 3), cell(float(row["reliability"]), 3)]
 
 
-def gap_table(inputs: FigureInputs) -> Table | None:
-    """Return r of similarity and accuracy gap per data set, or None without probes."""
-    if inputs.gap.empty:
-        return None
-    names = dataset_names(inputs.datasets)
-    measures = [m for m in inputs.similarities if m in set(inputs.gap["measure"])]
-    groups = {
-        (str(m), str(d)): pearson(p["similarity"].to_numpy(float), p["gap"].to_numpy(float))
-        for (m, d), p in inputs.gap.groupby(["measure", "dataset"], sort=True)
-    }
-    rows = [
-        [Cell(names[d]), Cell(str(inputs.datasets.at[d, "domain"])),
-         *(cell(groups.get((m, d), float("nan"))) for m in measures)]
-        for d in ordered_datasets(inputs.datasets, inputs.gap["dataset"])
-    ]  # fmt: skip
-    columns = ["Data set", "Domain", *(measure_label(m) for m in measures)]
-    return Table("gap", "r of similarity and gap in accuracy", columns, rows)
-
-
 def warnings(inputs: FigureInputs) -> list[str]:
     """Return what a reader must know before believing the numbers."""
     found = []
@@ -315,8 +346,28 @@ def warnings(inputs: FigureInputs) -> list[str]:
             f"{count(undefined, 'correlation')} could not be computed (no spread, or fewer than 3 "
             f"pairs of models) and {'is' if undefined == 1 else 'are'} left out of the medians."
         )
+    found += _overlap_warnings(inputs)
     found += _interval_warnings(inputs)
     return found
+
+
+def _overlap_warnings(inputs: FigureInputs) -> list[str]:
+    """Say which data sets share images, and what r is without their pairs."""
+    table = inputs.consistency
+    if "shares_images" not in table.columns or not table["shares_images"].astype(bool).any():
+        return []
+    everything = table[(table["category"] == "all") & (table["method"] == table["method"].iloc[0])]
+    everything = everything[everything["measure"] == everything["measure"].iloc[0]]
+    shared = everything["shares_images"].astype(bool)
+    names = dataset_names(inputs.datasets)
+    involved = sorted({names[d] for c in ("dataset_1", "dataset_2") for d in everything[shared][c]})
+    return [
+        f"{count(int(shared.sum()), 'data set pair')} of {len(shared)} share images "
+        f"({', '.join(involved)}), so that their r is not that of independent images. Without them "
+        f"the median r is {number(float(everything.loc[~shared, 'r'].median()))} instead of "
+        f"{number(float(everything['r'].median()))} "
+        f"({measure_label(str(everything['measure'].iloc[0]))})."
+    ]
 
 
 def _interval_warnings(inputs: FigureInputs) -> list[str]:

@@ -12,6 +12,7 @@ from simcons.similarity.folder import read_features
 from simcons.similarity.levels import chance_level, layer_map, seed_level
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
 from simcons.similarity.measures import MEASURES, Measure, lookup, register_measure
+from simcons.similarity.one_to_many import similarity_to_others
 from simcons.similarity.replicates import split_half_reliability
 from simcons.similarity.tables import (
     read_chance,
@@ -35,6 +36,7 @@ __all__ = [
     "read_similarity",
     "register_measure",
     "seed_level",
+    "similarity_to_others",
     "split_half_reliability",
     "write_similarity",
 ]

@@ -1,0 +1,89 @@
+"""What goes with a pair of models keeping its rank from data set to data set (MRQAP)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from simcons.figures import layout, style
+from simcons.figures.inputs import CATEGORY_LABELS, Description, measure_label, number, p_is
+
+LEVEL = 0.05
+
+
+def predictor_label(predictor: str) -> str:
+    """Return "same training objective" for ``same objective``."""
+    category = predictor.removeprefix("same ")
+    return f"same {CATEGORY_LABELS.get(category, category)}"
+
+
+@style.styled
+def draw(drivers: pd.DataFrame, measures: Sequence[str]) -> Figure:
+    """Draw the coefficient of every predictor, a mark per measure; filled where p < .05."""
+    title = describe(drivers, measures).title
+    predictors = list(dict.fromkeys(drivers["predictor"]))
+    figure = style.new_figure(
+        style.FULL_WIDTH, 0.42 * max(len(predictors), 2) + 1.05,
+        style.wrap_title(title, style.FULL_WIDTH),
+    )  # fmt: skip
+    axis = figure.subplots()
+    axis.axvline(0, color=style.MUTED, linewidth=0.8)
+    colours, markers = style.category_colours("measure", measures), style.category_markers(measures)
+    for k, measure in enumerate(measures):
+        part = drivers[drivers["measure"] == measure].set_index("predictor")
+        for y, predictor in enumerate(predictors):
+            row = part.loc[predictor]
+            if not np.isfinite(row["coefficient"]):
+                continue
+            place = y + (k - (len(measures) - 1) / 2) * 0.55 / max(len(measures), 1)
+            axis.hlines(place, 0, row["coefficient"], color=colours[measure], linewidth=1.2)
+            face = colours[measure] if row["p_holm"] < LEVEL else "white"
+            axis.plot([row["coefficient"]], [place], marker=markers[measure], markersize=5,
+                      color=colours[measure], markerfacecolor=face)  # fmt: skip
+            axis.annotate(
+                p_is(float(row["p_holm"])), (row["coefficient"], place), fontsize=6,
+                xytext=(5 if row["coefficient"] >= 0 else -5, 0), textcoords="offset points",
+                ha="left" if row["coefficient"] >= 0 else "right", va="center", color=style.MUTED,
+            )  # fmt: skip
+    axis.margins(x=0.22)
+    axis.set_yticks(range(len(predictors)), [predictor_label(p) for p in predictors])
+    axis.set_ylim(len(predictors) - 0.4, -0.6)
+    axis.set_xlabel("change of the standard deviation of a pair's rank over data sets")
+    axis.grid(axis="x")
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    handles = [layout.marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+    return figure
+
+
+def describe(drivers: pd.DataFrame, measures: Sequence[str]) -> Description:
+    """Say every coefficient and its p value, and what the predictors explain together."""
+    parts = []
+    steady: list[str] = []
+    for measure in measures:
+        part = drivers[drivers["measure"] == measure]
+        words = []
+        for row in part.to_dict("records"):
+            name = predictor_label(row["predictor"])
+            if not np.isfinite(row["coefficient"]):
+                words.append(f"{name} n/a ({row['reason']})")
+                continue
+            words.append(f"{name} {number(row['coefficient'], 3)} ({p_is(float(row['p_holm']))})")
+            if measure == measures[0] and row["p_holm"] < LEVEL:
+                verb = "keep" if row["coefficient"] < 0 else "change"
+                steady.append(f"{name}: pairs {verb} their rank")
+        explained = float(part["r_squared"].iloc[0]) if len(part) else float("nan")
+        parts.append(f"{measure_label(measure)} (R² {number(explained)}): {', '.join(words)}")
+    title = f"What drives consistency ({measure_label(measures[0])}): "
+    title += "; ".join(steady) if steady else "no shared category stands out"
+    caption = (
+        f"Regression, over all pairs of models, of the standard deviation over data sets of a "
+        f"pair's rank (scaled to 0 to 1) on whether its models share each category. Negative: "
+        f"pairs that share it keep their rank. p by permuting models (MRQAP, families exchanged as "
+        f"wholes), Holm-corrected; filled: below 5 %. {'; '.join(parts)}."
+    )
+    return Description(title, caption, f"Points, a row per category. {caption}")

@@ -1,0 +1,185 @@
+"""Placing one model among those of a study: its features found, compared and ranked.
+
+Nothing of the study is computed again. A model of the study is taken out of its similarity
+matrices; of another one only its own features, and its similarities to the study's models, are
+computed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from simcons.catalog import model_spec
+from simcons.catalog import model_specs as catalogue_models
+from simcons.errors import UserError, did_you_mean
+from simcons.params import Study
+from simcons.paths import Paths
+from simcons.results import read_similarities
+from simcons.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simcons.consistency import Placement
+    from simcons.datasets.subsets import Subset
+    from simcons.features import FeatureFile
+    from simcons.similarity import SimilarityMatrix
+
+
+def place_model(
+    study: Study, paths: Paths, model: str, measure: str, features: Path | None = None
+) -> Placement:
+    """Place a model among those of the study, by one measure.
+
+    Parameters
+    ----------
+    study, paths
+        A finished study.
+    model
+        One of its models, which is compared with the others; or a model of the catalogue, whose
+        features are extracted (into the store) where they are not there yet; or, with ``features``,
+        any name.
+    measure
+        One of the study's.
+    features
+        A folder with the model's features on every data set of the study:
+        ``DATASET/MODEL/train.safetensors`` or ``DATASET/MODEL.npy``, a row per training image in
+        the order of the data set's shards.
+
+    Raises
+    ------
+    UserError
+        If the model or measure is unknown, or features are missing or of other images.
+    """
+    from simcons.consistency import place
+
+    if measure not in study.similarity.measures:
+        hint = did_you_mean(measure, study.similarity.measures)
+        raise UserError(f"study '{study.study}' has no measure '{measure}': {hint}")
+    matrices = read_similarities(study, paths)[measure]
+    if features is None and model in study.model_specs():
+        matrices, new = _taken_out(matrices, model)
+    else:
+        if model in study.model_specs():
+            raise UserError(f"'{model}' is a model of the study; give the new one another name")
+        new = _compared(study, paths, model, measure, features)
+    wanted = study.consistency
+    methods = [method for method in wanted.methods if method != "kendall"] or ["pearson"]
+    return place(
+        matrices,
+        new,
+        study.model_table(),
+        wanted.categories,
+        methods,
+        n_bootstrap=wanted.n_bootstrap,
+        confidence=wanted.confidence,
+        seed=wanted.seed,
+    )
+
+
+def _taken_out(
+    matrices: dict[str, SimilarityMatrix], model: str
+) -> tuple[dict[str, SimilarityMatrix], pd.DataFrame]:
+    """Return the matrices without a model, and its similarities to the others."""
+    import pandas as pd
+
+    rest, parts = {}, []
+    for dataset, matrix in matrices.items():
+        others = [other for other in matrix.models if other != model]
+        rest[dataset] = matrix.select(others)
+        i, at = matrix.index(model), [matrix.index(other) for other in others]
+        values = 0.5 * (matrix.values[i, at] + matrix.values[at, i])
+        parts.append(pd.DataFrame({"dataset": dataset, "model": others, "value": values}))
+    return rest, pd.concat(parts, ignore_index=True)
+
+
+def _compared(
+    study: Study, paths: Paths, model: str, measure: str, folder: Path | None
+) -> pd.DataFrame:
+    """Return the similarities of a model from elsewhere to every model, on every data set."""
+    import pandas as pd
+
+    from simcons.datasets import read_subset
+    from simcons.features import FeatureFile
+    from simcons.similarity import similarity_to_others
+
+    parts = []
+    for dataset in sorted(study.datasets):
+        subset = read_subset(paths.subset(dataset))
+        if folder is None:
+            own = _extracted(study, paths, model, dataset)
+            rows = _rows(own, FeatureFile.read(own), subset)
+        else:
+            rows = _found(folder, model, dataset, subset)
+
+        def read(other: str, dataset: str = dataset, subset: Subset = subset) -> npt.NDArray:
+            path = paths.feature_file(dataset, other, "train")
+            return _rows(path, FeatureFile.read(path), subset)
+
+        table = similarity_to_others(
+            rows,
+            sorted(study.model_specs()),
+            read,
+            [measure],
+            normalize=study.similarity.normalize,
+            memory_gb=study.similarity.memory_gb,
+        )
+        parts.append(table.drop(columns="measure").assign(dataset=dataset))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rows(path: Path, file: FeatureFile, subset: Subset) -> npt.NDArray[np.float32]:
+    """Return the features on the subset's images, or refuse other images."""
+    if file.keys_digest != subset.keys_digest:
+        raise UserError(
+            f"{path}: its rows are not the training images of data set '{subset.dataset}'; "
+            f"extract the features from the study's own shards"
+        )
+    return file.features[subset.indices]
+
+
+def _found(folder: Path, model: str, dataset: str, subset: Subset) -> npt.NDArray[np.float32]:
+    """Return the features of a folder that somebody else made, on the subset's images."""
+    from simcons.features import FeatureFile
+
+    file, array = folder / dataset / model / "train.safetensors", folder / dataset / f"{model}.npy"
+    if file.is_file():
+        return _rows(file, FeatureFile.read(file), subset)
+    if not array.is_file():
+        raise UserError(f"no features of '{model}' on '{dataset}': neither {file} nor {array}")
+    try:
+        values = np.load(array, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{array}: not a readable array ({error})") from None
+    if values.ndim != 2 or len(values) <= int(subset.indices.max()):
+        raise UserError(
+            f"{array}: got an array of shape {values.shape}; needed: a row per training image of "
+            f"'{dataset}', at least {int(subset.indices.max()) + 1}"
+        )
+    return np.asarray(values[subset.indices], dtype=np.float32)
+
+
+def _extracted(study: Study, paths: Paths, model: str, dataset: str) -> Path:
+    """Return the feature file of a model of the catalogue, extracted now if it is not stored."""
+    if model not in catalogue_models():
+        known = {*study.model_specs(), *catalogue_models()}
+        raise UserError(
+            f"no model '{model}' in the study or the catalogue: {did_you_mean(model, known)}; "
+            f"for a model of your own give its features with --features FOLDER"
+        )
+    from simcons.features import extract
+
+    out = paths.placed(dataset)
+    extract(
+        paths.dataset(dataset),
+        {model: model_spec(model)},
+        Store(paths.store),
+        out,
+        threads=study.numerics.threads,
+        splits=["train"],
+    )
+    return out / model / "train.safetensors"
