@@ -70,7 +70,8 @@ def one_array(root: Path, groups: int) -> None:
     files = sorted((root / ".simcons/slurm").glob("*/*/*.exit"), key=lambda p: p.stat().st_mtime)
     last, assembled = files[-2].stat().st_mtime, files[-1].stat().st_mtime
     print(
-        f"| {groups} tasks submitted, from the start of `simcons exec` | {submitted[0] - start:.2f} s |"
+        f"| {groups} tasks submitted, from the start of `simcons exec` "
+        f"| {submitted[0] - start:.2f} s |"
     )
     print(f"| from the array's last task to the job that assembles | {submitted[1] - last:.2f} s |")
     print(f"| from that job's end to the wrapper's exit | {ended - assembled:.2f} s |")
@@ -92,7 +93,8 @@ def whole_study(root: Path, n_datasets: int, groups: int, jobs: int) -> None:
     pairs = n_datasets * groups
     per_pair = PER_PAIR_SECONDS * pairs
     print(
-        f"| {n_datasets} data sets x {groups} models, `simcons run --jobs {jobs}` | {seconds:.0f} s |"
+        f"| {n_datasets} data sets x {groups} models, `simcons run --jobs {jobs}` "
+        f"| {seconds:.0f} s |"
     )
     print(f"| one DVC stage per pair ({pairs} x {PER_PAIR_SECONDS:g} s) | {per_pair:.0f} s |")
     print(f"| ratio | {per_pair / seconds:.0f} |", flush=True)

@@ -120,7 +120,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: no such file") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable CSV table ({error})") from None
-    text = [name for name in table if pd.api.types.is_string_dtype(table[name])]
+    text = [str(name) for name in table if pd.api.types.is_string_dtype(table[name])]
     return table.assign(**{name: table[name].fillna("") for name in text})
 
 

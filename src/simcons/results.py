@@ -267,6 +267,7 @@ def _with_sizes(study: Study, paths: Paths) -> pd.DataFrame:
 
     Data sets that are one entry of the catalogue, with other options, are of one ``series``.
     """
+
     from simcons.similarity.tables import read_header
 
     table = study.dataset_table()

@@ -283,7 +283,7 @@ def _join(
             raise UserError(f"chunks of {job.label} vanished from the store {store.root}")
         file = FeatureFile.read(folder / FILE_NAME)
         rows = slice(len(keys), len(keys) + len(file.keys))
-        features[rows], targets[rows] = file.features, file.targets
+        features[rows], targets[rows] = file.features[:], file.targets
         keys += file.keys
     metadata = {"parts": job.parts, "model": spec.id, "versions": library_versions()}
     if (device := runner.describe()) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def _panel(axis: Axes, part: pd.DataFrame, rows: list[Contrast], colour: str) ->
             axis.axhline(y - 0.5, color=style.GRID, linewidth=0.8)
         if row not in part.index:
             continue
-        entry = part.loc[row]
+        entry: Any = part.loc[row]  # type: ignore[index]
         if np.isfinite(entry["bca_low"]):
             axis.hlines(y, entry["bca_low"], entry["bca_high"], color=colour, linewidth=1.4)
         if entry["smallest_p"] >= LEVEL:

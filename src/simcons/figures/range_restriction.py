@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -35,7 +38,8 @@ def group_table(
     spreads, pairs = (_within(table[table["measure"] == measure], category) for table in both)
     for group, part in spreads.items():
         row: dict[str, object] = dict(zip(("category", "group_1", "group_2"), group, strict=True))
-        row |= part[["minimum", "q1", "median", "q3", "maximum", "sd"]].mean().to_dict()
+        means = part[["minimum", "q1", "median", "q3", "maximum", "sd"]].mean()
+        row |= {str(name): float(value) for name, value in means.items()}
         companion = pairs[group]
         values = {
             "r": companion["r"],
@@ -101,14 +105,20 @@ def draw(
     return figure
 
 
-def _spread(axis: Axes, row: dict[str, float], y: float, colour: str) -> None:
+def _spread(axis: Axes, row: Mapping[Hashable, Any], y: float, colour: str) -> None:
     axis.hlines(y, row["minimum"], row["maximum"], color=colour, linewidth=0.8)
     axis.hlines(y, row["q1"], row["q3"], color=colour, linewidth=3.2)
     axis.plot([row["median"]], [y], marker="|", color="white", markersize=5, markeredgewidth=1.2)
 
 
 def _quartiles(
-    axis: Axes, row: dict[str, float], name: str, y: float, colour: str, *, hollow: bool = False
+    axis: Axes,
+    row: Mapping[Hashable, Any],
+    name: str,
+    y: float,
+    colour: str,
+    *,
+    hollow: bool = False,
 ) -> None:
     low, middle, high = (row[f"{name}_{part}"] for part in ("q1", "median", "q3"))
     if not np.isfinite(middle):

@@ -67,12 +67,12 @@ def draw(
                   markersize=3.6)  # fmt: skip
     axis.set_yticks(range(len(order)), [style.clipped(names[d], 30) for d in order])
     domains = [str(datasets.at[dataset, "domain"]) for dataset in order]
-    for y, domain in enumerate(domains):
-        if y == 0 or domain != domains[y - 1]:
-            axis.text(1.01, y, style.clipped(domain, 24), transform=axis.get_yaxis_transform(),
+    for row, domain in enumerate(domains):
+        if row == 0 or domain != domains[row - 1]:
+            axis.text(1.01, row, style.clipped(domain, 24), transform=axis.get_yaxis_transform(),
                       fontsize=6.5, va="center", color=style.MUTED)  # fmt: skip
-            if y:
-                axis.axhline(y - 0.5, color=style.GRID, linewidth=0.8)
+            if row:
+                axis.axhline(row - 0.5, color=style.GRID, linewidth=0.8)
     axis.set_ylim(len(order) - 0.4, -0.6)
     axis.set_xlabel(f"{method.capitalize()} r of similarity and {LABELS[against]}")
     axis.grid(axis="x")
@@ -101,8 +101,8 @@ def describe(
     by_domain = r.groupby(datasets.loc[r.index, "domain"].astype(str)).median().sort_index()
     domains = ", ".join(f"{domain} {number(value)}" for domain, value in by_domain.items())
     listed = ", ".join(
-        f"{names[d]} {number(rows.at[d, 'r'])}"
-        f"{interval(rows.at[d, 'bca_low'], rows.at[d, 'bca_high'])}"
+        f"{names[d]} {number(float(rows['r'][d]))}"
+        f"{interval(float(rows['bca_low'][d]), float(rows['bca_high'][d]))}"
         for d in ordered_datasets(datasets, rows.index)
     )
     title = (

@@ -83,10 +83,10 @@ def sensitivity_table(
                 {
                     "measure": measure,
                     "dataset": d,
-                    "n_images": int(datasets.at[d, "n_images"]),
-                    "r": float(found.at[d, "r"]),
-                    "low": np.nan if last else float(found.at[d, "bca_low"]),
-                    "high": np.nan if last else float(found.at[d, "bca_high"]),
+                    "n_images": int(datasets["n_images"][d]),
+                    "r": float(found["r"][d]),
+                    "low": np.nan if last else float(found["bca_low"][d]),
+                    "high": np.nan if last else float(found["bca_high"][d]),
                     "median": float(own["value"].median()),
                     "standard_error": np.nan if rows is None else float(np.nanmedian(rows)),
                     "shift": float((own["value"] - own["reference"]).mean()),
@@ -154,7 +154,7 @@ def describe(
 
 def _describe(table: pd.DataFrame, datasets: pd.DataFrame, members: list[str]) -> Description:
     name = dataset_names(datasets)[members[-1]]
-    most = int(datasets.at[members[-1], "n_images"])
+    most = int(datasets["n_images"][members[-1]])
     parts = []
     for measure, part in table.groupby("measure", sort=False):
         each = [

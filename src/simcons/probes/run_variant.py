@@ -75,7 +75,7 @@ def run_variant(
                     probe = load_probe(trained)
                     result = score_variant(
                         probe,
-                        file.features,
+                        file.features[:],
                         parent_labels(dataset, file.targets, classes),
                         classes=probe.classes if classes is None else classes,
                     )
