@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro test test-all lint bench clean
+.PHONY: help env env-test repro test test-all lint bench s3 clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 env: .venv/.installed ## make .venv and install simcons with pinned dependencies
 
@@ -25,6 +25,12 @@ env: .venv/.installed ## make .venv and install simcons with pinned dependencies
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@ .venv/.installed
 
+.venv/.installed-bench: pyproject.toml constraints.txt | .venv/.python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@ .venv/.installed
+
+env-test: .venv/.installed-test ## the same with what tests, lint and `make s3` need
+
 repro: .venv/.installed ## run the study of params.yaml, or what of it is not done yet
 	simcons study tidy
 	dvc repro
@@ -41,9 +47,12 @@ lint: .venv/.installed-test ## check style and types
 	ruff format --check .
 	mypy
 
-bench: .venv/.installed ## measure speed and memory; see benchmarks/README.md
+bench: .venv/.installed-bench ## measure speed and memory; see benchmarks/README.md
 	python benchmarks/similarity.py
 	python benchmarks/probes.py
+
+s3: .venv/.installed-test ## serve a trial S3 bucket here and print how to use it; Ctrl-C stops it
+	@python tools/s3_server.py
 
 clean: ## remove .venv and caches; results and the store stay
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .coverage*

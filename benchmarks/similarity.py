@@ -4,20 +4,23 @@
 
 For every size, in one run: the engine's time and peak memory (in a fresh process), the time of the
 textbook algorithm (both n x n matrices of every pair, built anew for each pair, elementwise HSIC or
-correlation; in torch float32, timed on a few pairs and scaled to all, which the table says), the
-speed of the engine in GFLOP/s of tile arithmetic and that of a plain float32 product with
-preallocated output. Results go to a JSON file, and as a table to standard output.
+correlation; in torch float32, timed on a few pairs and scaled to all, which the table says), of
+rsatoolbox where it is installed and has the measure (likewise), the speed of the engine in GFLOP/s
+of tile arithmetic and that of a plain float32 product with preallocated output. Results go to a
+JSON file, and as a table to standard output.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import multiprocessing
 import resource
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +35,22 @@ SETS = {
 }
 
 
-def make_features(folder: Path, models: int, images: int, seed: int = 0) -> dict[str, Path]:
-    """Write features of random models that share a signal; return model id -> file."""
-    rng = np.random.default_rng(seed)
-    signal = rng.normal(size=(images, 32)).astype(np.float32)
-    paths = {}
-    for k in range(models):
-        d = DIMS[k % len(DIMS)]
+def make_features(
+    folder: Path, models: int, images: int, dims: Sequence[int] = DIMS
+) -> dict[str, Path]:
+    """Write features of random models that share a signal, in parts; return model id -> file."""
+    rng = np.random.default_rng(0)
+    paths = {f"model_{k:02d}": folder / f"model_{k:02d}.npy" for k in range(models)}
+    for k, path in enumerate(paths.values()):
+        d = dims[k % len(dims)]
         weights = rng.normal(size=(32, d)).astype(np.float32) / 6
-        x = 0.5 + signal @ weights + 0.5 * rng.standard_normal((images, d), dtype=np.float32)
-        paths[f"model_{k:02d}"] = folder / f"model_{k:02d}.npy"
-        np.save(paths[f"model_{k:02d}"], x)
+        signals = np.random.default_rng(1)
+        out = np.lib.format.open_memmap(path, "w+", np.float32, (images, d))
+        for start in range(0, images, 10_000):
+            signal = signals.standard_normal((min(10_000, images - start), 32), np.float32)
+            noise = rng.standard_normal((len(signal), d), np.float32)
+            out[start : start + len(signal)] = 0.5 + signal @ weights + 0.5 * noise
+        out.flush()
     return paths
 
 
@@ -62,14 +70,25 @@ def run_engine(
 ) -> None:
     """Time the engine in a process of its own, so that its peak memory is its own."""
     torch.set_num_threads(threads)
-    from simcons.similarity import compute_similarity
+    from simcons.similarity import compute_similarity, engine
 
+    passes = []  # seconds of each pass over tiles
+    accumulate = engine.accumulate
+
+    def timed(*args: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        sums = accumulate(*args, **options)
+        passes.append(time.perf_counter() - start)
+        return sums
+
+    engine.accumulate = timed
     features = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
     start = time.perf_counter()
     result = compute_similarity(features, measures, memory_gb=memory_gb)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    queue.put({"seconds": seconds, "peak_gb": peak, "facts": result.metadata["facts"]})
+    facts = result.metadata["facts"]
+    queue.put({"seconds": seconds, "passes": passes, "peak_gb": peak, "facts": facts})
 
 
 def engine(paths: dict[str, Path], measures: list[str], threads: int, memory_gb: float) -> Any:
@@ -128,15 +147,38 @@ def pairwise_seconds(paths: dict[str, Path], measures: list[str], pairs: int) ->
     return (time.perf_counter() - start) / pairs
 
 
+def package_seconds(paths: dict[str, Path], measures: list[str], pairs: int) -> float | None:
+    """Return mean seconds per pair of rsatoolbox, None where it lacks a measure or is absent."""
+    methods = {"rsa_correlation_spearman": "spearman", "rsa_correlation_pearson": "corr"}
+    if importlib.util.find_spec("rsatoolbox") is None or not set(measures) <= set(methods):
+        return None
+    from rsatoolbox.data import Dataset
+    from rsatoolbox.rdm import calc_rdm, compare
+
+    names = list(paths)
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    for _ in range(pairs):
+        two = [np.load(paths[names[k]]) for k in rng.choice(len(names), 2, replace=False)]
+        rdms = [calc_rdm(Dataset(x), method="correlation") for x in two]
+        for measure in measures:
+            compare(*rdms, method=methods[measure])
+    return (time.perf_counter() - start) / pairs
+
+
 def one_row(label: str, paths: dict[str, Path], images: int, options: Any) -> dict[str, Any]:
     """Measure one set of measures at one size."""
-    models, measures = len(paths), SETS[label]
+    models, measures, dims = len(paths), SETS[label], options.dims
     gemm = gemm_rate()
     found = engine(paths, measures, options.threads, options.memory_gb)
-    each = pairwise_seconds(paths, measures, options.pairs)
-    passes = 2 if "binned" in str(found["facts"]) else 1
-    flops = passes * float(images) ** 2 * sum(DIMS[k % len(DIMS)] for k in range(models))
-    every = each * models * (models - 1) / 2
+    each = pairwise_seconds(paths, measures, options.pairs) if options.pairs else math.nan
+    package = package_seconds(paths, measures, options.pairs) if options.pairs else None
+    flops = (
+        len(found["passes"]) * float(images) ** 2 * sum(dims[k % len(dims)] for k in range(models))
+    )
+    rate = flops / sum(found["passes"]) / 1e9 if flops else 0.0
+    n_pairs = models * (models - 1) / 2
+    every = each * n_pairs
     return {
         "measures": label,
         "models": models,
@@ -145,8 +187,10 @@ def one_row(label: str, paths: dict[str, Path], images: int, options: Any) -> di
         "peak_gb": round(found["peak_gb"], 2),
         "pairwise_seconds": round(every, 1),
         "ratio": round(every / found["seconds"], 1),
-        "gflops": round(flops / found["seconds"] / 1e9, 1),
+        "rsatoolbox_ratio": round(package * n_pairs / found["seconds"], 1) if package else "",
+        "tile_gflops": round(rate, 1),
         "gemm_gflops": round(gemm, 1),
+        "tile_share": round(rate / gemm, 2),
         "space": found["facts"].get("cka_linear", {}).get("space", "tiles"),
     }
 
@@ -155,7 +199,7 @@ def one_size(models: int, images: int, options: argparse.Namespace) -> list[dict
     """Measure everything at one size."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        paths = make_features(Path(folder), models, images)
+        paths = make_features(Path(folder), models, images, options.dims)
         for label in options.sets:
             rows.append(one_row(label, paths, images, options))
             print(json.dumps(rows[-1]), flush=True)
@@ -187,8 +231,9 @@ def main() -> None:
     parser.add_argument("--models", type=int, nargs="+", default=[8, 32])
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 2000, 4000])
     parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=sorted(SETS))
+    parser.add_argument("--dims", type=int, nargs="+", default=DIMS, help="of models in turn")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pairs", type=int, default=3, help="pairs timed of the pairwise way")
+    parser.add_argument("--pairs", type=int, default=3, help="timed the pairwise way; 0: none")
     parser.add_argument("--memory-gb", type=float, default=4.0)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/similarity.json"))
     options = parser.parse_args()

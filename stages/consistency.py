@@ -9,18 +9,28 @@ from simcons.paths import Paths
 def main() -> None:
     """Write a table per analysis to data/consistency, and metrics/consistency.json and .csv."""
     study = stage.start()
-    from simcons.consistency import Settings, analyse, summarise, summarise_intervals
+    from simcons.consistency import (
+        Settings,
+        analyse,
+        level_table,
+        summarise,
+        summarise_intervals,
+    )
     from simcons.files import merged, write_csv, write_json, write_parquet
-    from simcons.results import read_all_replicates, read_similarities
+    from simcons.results import read_all_chance, read_all_replicates, read_similarities
 
     paths = Paths()
+    similarities = read_similarities(study, paths)
+    models = study.model_table()
     tables = analyse(
-        read_similarities(study, paths),
-        study.model_table(),
-        Settings(**study.consistency.model_dump()),
+        similarities,
+        models,
+        Settings(**study.consistency.model_dump(exclude={"accuracy_from"})),
         replicates=read_all_replicates(study, paths),
         threads=study.numerics.threads,
     )
+    chance = read_all_chance(study, paths)
+    tables["levels"] = level_table(similarities, chance, models["family"])
     for name, table in tables.items():
         write_parquet(paths.consistency / f"{name}.parquet", table)
     points = tables["consistency"]

@@ -8,20 +8,28 @@ from simcons.store import Store
 
 
 def main(dataset: str) -> None:
-    """Write data/features/DATASET/MODEL/SPLIT.safetensors."""
+    """Write data/features/DATASET/MODEL/SPLIT.safetensors.
+
+    With SIMCONS_MODEL_GROUP=k/n fill the store with the k-th of n groups of models alone.
+    """
     study = stage.start()
     from simcons.features import extract
+    from simcons.groups import model_group
     from simcons.study import refuse_leftovers
 
     study.dataset_spec(dataset)
     paths = Paths()
     refuse_leftovers(study, paths, ["zoo"])
+    specs = study.model_specs()
+    group = model_group({model: spec.params or 0 for model, spec in specs.items()})
     extract(
         paths.dataset(dataset),
-        study.model_specs(),
+        specs if group is None else {model: specs[model] for model in group},
         Store(paths.store),
-        paths.features(dataset),
+        paths.features(dataset) if group is None else None,
         threads=study.numerics.threads,
+        precision=study.features.precision,
+        storage=study.features.storage,
     )
 
 

@@ -11,12 +11,20 @@ def main() -> None:
     study = stage.start()
     from simcons.consistency import relate_performance, summarise_relations
     from simcons.files import write_csv, write_json
-    from simcons.results import accuracies, read_error_consistency, read_probes, read_similarities
+    from simcons.results import (
+        gap_inputs,
+        read_error_consistency,
+        read_probes,
+        read_similarities,
+    )
 
     paths, wanted = Paths(), study.consistency
+    similarities, scores = gap_inputs(
+        study, read_similarities(study, paths), read_probes(study, paths)
+    )
     table = relate_performance(
-        read_similarities(study, paths),
-        accuracies(read_probes(study, paths)),
+        similarities,
+        scores,
         read_error_consistency(study, paths),
         study.model_table(),
         wanted.methods,

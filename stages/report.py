@@ -12,6 +12,7 @@ def main() -> None:
     from simcons.files import write_text
     from simcons.report import ReportInputs, load_pictures, render
     from simcons.results import (
+        feature_warnings,
         figure_inputs,
         input_digests,
         library_versions,
@@ -29,7 +30,11 @@ def main() -> None:
             params=paths.params.read_text(encoding="utf-8"),
             digests=input_digests(study, paths),
             versions=library_versions(),
-            warnings=[*zoo_warnings(paths), *probe_warnings(inputs.probes)],
+            warnings=[
+                *feature_warnings(study),
+                *zoo_warnings(paths),
+                *probe_warnings(inputs.probes),
+            ],
             method=study.consistency.methods[0],
         )
     )

@@ -7,10 +7,10 @@ from simcons.paths import Paths
 
 
 def main(dataset: str) -> None:
-    """Write data/similarity/DATASET."""
+    """Write data/similarity/DATASET: a table per measure, replicates, the level of chance."""
     study = stage.start()
     from simcons.results import subset_features
-    from simcons.similarity import compute_similarity, write_similarity
+    from simcons.similarity import chance_level, compute_similarity, write_similarity
 
     paths = Paths()
     features, labels = subset_features(study, paths, dataset)
@@ -25,7 +25,15 @@ def main(dataset: str) -> None:
         n_halves=wanted.n_halves,
         memory_gb=wanted.memory_gb,
     )
-    write_similarity(paths.similarity(dataset), result)
+    chance = chance_level(
+        features,
+        wanted.measures,
+        draws=wanted.chance_draws,
+        seed=wanted.block_seed,
+        normalize=wanted.normalize,
+        memory_gb=wanted.memory_gb,
+    )
+    write_similarity(paths.similarity(dataset), result, chance)
 
 
 if __name__ == "__main__":

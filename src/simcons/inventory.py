@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from simcons.catalog import variant_classes
 from simcons.numerics import fingerprint
 from simcons.params import Study
-from simcons.paths import SPLITS, Paths
+from simcons.paths import Paths
 
 
 def used_fingerprints(study: Study, paths: Paths) -> set[str]:
@@ -13,10 +14,12 @@ def used_fingerprints(study: Study, paths: Paths) -> set[str]:
     Features are known as soon as a data set is built; a probe is known by the table of its data
     set's features, so both can be told without loading a model or a feature.
     """
-    from simcons.datasets import manifest_digest
+    from simcons.datasets import manifest_digest, split_counts
     from simcons.features import feature_parts
     from simcons.models.zoo.run import zoo_parts
+    from simcons.probes.results import probe_folder
     from simcons.probes.run import probe_parts
+    from simcons.probes.run_variant import variant_parts
 
     used, threads = set(), study.numerics.threads
     for name in study.zoo:
@@ -32,10 +35,32 @@ def used_fingerprints(study: Study, paths: Paths) -> set[str]:
         for model, entry in study.model_specs().items():
             if entry.source == "zoo" and not paths.zoo_weights(model).is_file():
                 continue
-            parts = {split: feature_parts(entry, digest, split, threads) for split in SPLITS}
-            used |= {fingerprint("features", p) for p in parts.values()}
-            used |= {
-                fingerprint("probes", probe_parts(model, parts, study.probe, seed, threads))
-                for seed in study.probe.seeds
+            parts = {
+                split: feature_parts(
+                    entry,
+                    digest,
+                    split,
+                    threads,
+                    precision=study.features.precision,
+                    storage=study.features.storage,
+                )
+                for split in split_counts(folder)
             }
+            used |= {fingerprint("features", p) for p in parts.values()}
+            if dataset in study.probe_datasets:
+                used |= {
+                    fingerprint("probes", probe_parts(model, parts, study.probe, seed, threads))
+                    for seed in study.probe.seeds
+                }
+            if dataset in study.variants:
+                classes = variant_classes(study.dataset_spec(dataset).id)
+                trained = [
+                    probe_folder(paths.probes(study.variants[dataset]), model, seed)
+                    for seed in study.probe.seeds
+                ]
+                used |= {
+                    fingerprint("probes", variant_parts(model, parts["test"], f, classes, threads))
+                    for f in trained
+                    if f.is_dir()
+                }
     return used

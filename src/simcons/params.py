@@ -27,8 +27,10 @@ from pydantic import (
 
 from simcons.catalog import (
     DatasetSpec,
+    Labels,
     ModelSpec,
     dataset_spec,
+    dataset_specs,
     dataset_table,
     model_spec,
     model_table,
@@ -79,6 +81,44 @@ class Dataset(_Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class Imported(_Section):
+    """Published results that stand in for computed ones (`simcons import-results`).
+
+    Attributes
+    ----------
+    name
+        Folder below ``imports/``; None where nothing is imported.
+    similarity, probes
+        Folder names of the data sets whose similarities, and whose probe accuracies, come from
+        there. Their ids are the catalogue's.
+    """
+
+    name: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
+    similarity: list[str] = []
+    probes: list[str] = []
+
+    @model_validator(mode="after")
+    def _named(self) -> Imported:
+        if self.name is None and (self.similarity or self.probes):
+            raise ValueError("imported.name: got None; name the folder below imports/")
+        return self
+
+
+class Features(_Section):
+    """The features stage.
+
+    Attributes
+    ----------
+    precision
+        Of the forward pass: ``float32``, or ``bfloat16`` or ``float16`` for mixed precision.
+    storage
+        Of the files: ``float32``, or ``float16`` for half the space.
+    """
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    storage: Literal["float32", "float16"] = "float32"
+
+
 class Subset(_Section):
     """Which training images similarity is measured on.
 
@@ -107,6 +147,8 @@ class Similarity(_Section):
         Random blocks of images, for standard errors and split halves.
     n_halves
         Random splits of the blocks into halves, for reliability.
+    chance_draws
+        Shuffles of the images, for the similarity of models that have nothing in common.
     memory_gb
         Memory budget.
     """
@@ -116,6 +158,7 @@ class Similarity(_Section):
     n_blocks: int = Field(default=20, ge=4)
     block_seed: NonNegativeInt = 0
     n_halves: NonNegativeInt = 10
+    chance_draws: NonNegativeInt = 3
     memory_gb: PositiveFloat = 4.0
 
     @field_validator("measures")
@@ -161,6 +204,11 @@ class Consistency(_Section):
         Ids of models whose own consistency is shown.
     overlaps
         Lists of data sets that share images.
+    accuracy_from
+        Data set without probes of its own -> the one whose probe accuracies stand for them (a
+        subset of ImageNet -> ImageNet).
+    labels
+        The models' categories: the ``paper``'s, or ``corrected`` where the weights contradict them.
     """
 
     methods: list[Method] = Field(min_length=1)
@@ -175,6 +223,8 @@ class Consistency(_Section):
     given: list[Category] = []
     anchors: list[str] = []
     overlaps: list[list[str]] = []
+    accuracy_from: dict[str, str] = {}
+    labels: Labels = "paper"
 
 
 class ZooLearned(_Section):
@@ -198,7 +248,14 @@ class Study(_Section):
     study
         Its name.
     datasets
-        By folder name; an entry without ``id`` has its name as the catalogue's id.
+        By folder name; an entry without ``id`` has its name as the catalogue's id. Features are
+        extracted on all of them.
+    similarity_datasets, probe_datasets
+        Names of those on which similarity is measured, and of those on which probes are trained.
+    variants
+        Data sets with a test split only, each with the one whose probes it is scored with.
+    imported
+        Published results on further data sets.
     models
         Ids of the catalogue.
     zoo
@@ -211,12 +268,17 @@ class Study(_Section):
 
     study: str
     numerics: Numerics
-    datasets: dict[str, Dataset] = Field(min_length=1)
+    datasets: dict[str, Dataset]
+    similarity_datasets: list[str]
+    probe_datasets: list[str]
+    variants: dict[str, str]
+    imported: Imported
     models: list[str] = Field(min_length=1)
     zoo: dict[str, dict[str, Any]]
     zoo_training: dict[str, Any]
     zoo_objectives: dict[str, dict[str, Any]]
     zoo_learned: ZooLearned
+    features: Features
     subset: Subset
     similarity: Similarity
     probe: Annotated[Protocol, PlainValidator(_protocol)]
@@ -260,10 +322,54 @@ class Study(_Section):
             if anchor not in [*self.models, *self.zoo]:
                 hint = did_you_mean(anchor, [*self.models, *self.zoo])
                 raise ValueError(f"consistency.anchors: unknown model '{anchor}': {hint}")
+        measured, probed = self.measured(), self.probed()
         for dataset in {d for group in self.consistency.overlaps for d in group}:
-            if dataset not in self.datasets:
-                hint = did_you_mean(dataset, self.datasets)
-                raise ValueError(f"consistency.overlaps: unknown data set '{dataset}': {hint}")
+            _known("consistency.overlaps", dataset, measured)
+        for dataset, other in self.consistency.accuracy_from.items():
+            _known("consistency.accuracy_from", dataset, measured)
+            _known(f"consistency.accuracy_from.{dataset}", other, probed)
+            if dataset in probed:
+                raise ValueError(
+                    f"consistency.accuracy_from: '{dataset}' is probed itself; take it out here"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _roles(self) -> Study:
+        """Check which data sets are measured, probed and imported."""
+        for key, published in (("similarity", "similarity"), ("probe", "probes")):
+            own, given = getattr(self, f"{key}_datasets"), getattr(self.imported, published)
+            for dataset in _unique(own, f"{key}_datasets: data set"):
+                _known(f"{key}_datasets", dataset, self.datasets)
+            for dataset in _unique(given, f"imported.{published}: data set"):
+                _known(f"imported.{published}", dataset, dataset_specs())
+                if dataset in own:
+                    raise ValueError(
+                        f"imported.{published}: '{dataset}' is in {key}_datasets too; its "
+                        f"results are either computed or imported"
+                    )
+        if not self.measured():
+            raise ValueError("similarity_datasets: got []; name at least one data set")
+        if self.zoo and (self.imported.similarity or self.imported.probes):
+            raise ValueError("imported: published results hold no model of the zoo; leave zoo {}")
+        return self
+
+    @model_validator(mode="after")
+    def _variants(self) -> Study:
+        for name, parent in self.variants.items():
+            _known("variants", name, self.datasets)
+            _known(f"variants.{name}", parent, self.probe_datasets)
+            wanted = _as_value_error(self.dataset_spec, name).variant_of
+            if wanted is None:
+                raise ValueError(f"variants: '{name}' has a train split; name it in probe_datasets")
+            if _as_value_error(self.dataset_spec, parent).id != wanted:
+                raise ValueError(f"variants.{name}: got '{parent}'; it is a variant of '{wanted}'")
+        for key in ("similarity_datasets", "probe_datasets"):
+            for name in getattr(self, key):
+                if self.dataset_spec(name).variant_of is not None:
+                    raise ValueError(
+                        f"{key}: '{name}' has a test split only; name it in variants instead"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -291,18 +397,31 @@ class Study(_Section):
         UserError
             If the study has no such data set.
         """
-        if name not in self.datasets:
+        if name not in self.names():
             raise UserError(
-                f"study '{self.study}' has no data set '{name}': "
-                f"{did_you_mean(name, self.datasets)}"
+                f"study '{self.study}' has no data set '{name}': {did_you_mean(name, self.names())}"
             )
+        if name not in self.datasets:
+            return dataset_spec(name)
         entry = self.datasets[name]
         spec = dataset_spec(entry.id or name)
         return spec.model_copy(update={"options": {**spec.options, **entry.options}})
 
     def dataset_specs(self) -> dict[str, DatasetSpec]:
         """Return the data sets of the study by folder name, sorted."""
-        return {name: self.dataset_spec(name) for name in sorted(self.datasets)}
+        return {name: self.dataset_spec(name) for name in self.names()}
+
+    def names(self) -> list[str]:
+        """Return the folder names of all data sets, computed or imported, sorted."""
+        return sorted({*self.datasets, *self.imported.similarity, *self.imported.probes})
+
+    def measured(self) -> list[str]:
+        """Return the data sets on which there are similarities, sorted."""
+        return sorted([*self.similarity_datasets, *self.imported.similarity])
+
+    def probed(self) -> list[str]:
+        """Return the data sets on which there are probes, sorted."""
+        return sorted([*self.probe_datasets, *self.imported.probes])
 
     def dataset_table(self) -> pd.DataFrame:
         """Return the data sets as a data frame indexed by folder name."""
@@ -310,7 +429,7 @@ class Study(_Section):
 
     def model_table(self) -> pd.DataFrame:
         """Return the models as a data frame indexed by id, with their categories."""
-        return model_table(self.model_specs().values())
+        return model_table(self.model_specs().values(), self.consistency.labels)
 
     def model_specs(self) -> dict[str, ModelSpec]:
         """Return the models of the study by id, sorted: the catalogue's and the zoo's."""
@@ -336,9 +455,9 @@ class Study(_Section):
         return resolve_spec(name, self.zoo[name], self.zoo_training, self.zoo_objectives)
 
     def held_out(self) -> list[str]:
-        """Return the data sets that no zoo model trains on, sorted."""
+        """Return the data sets with probes that no zoo model trains on, sorted."""
         seen = {d for name in self.zoo for d in self.zoo_spec(name).training_sets}
-        return sorted(set(self.datasets) - seen)
+        return sorted(set(self.probed()) - seen)
 
 
 def _as_value_error(check: Any, name: str) -> Any:
@@ -346,6 +465,12 @@ def _as_value_error(check: Any, name: str) -> Any:
         return check(name)
     except UserError as error:
         raise ValueError(str(error)) from None
+
+
+def _known(key: str, name: str, allowed: Iterable[str]) -> None:
+    """Refuse an unknown data set."""
+    if name not in allowed:
+        raise ValueError(f"{key}: unknown data set '{name}': {did_you_mean(name, allowed)}")
 
 
 def _unique(names: list[str], what: str) -> list[str]:

@@ -40,6 +40,33 @@ class Paths:
         """The folder of ready-made studies."""
         return self.root / "studies"
 
+    def study_file(self, name: str) -> Path:
+        """A ready-made study."""
+        return self.studies / f"{name}.yaml"
+
+    def imports(self, name: str) -> Path:
+        """Published results in our formats, a folder per data set."""
+        return self.root / "imports" / name
+
+    def imported(self, name: str | None, dataset: str) -> Path:
+        """Published results on one data set."""
+        return self.imports(str(name)) / dataset
+
+    @property
+    def own_models(self) -> Path:
+        """The user's own models, written like the catalogue's."""
+        return self.own / "models.yaml"
+
+    @property
+    def own(self) -> Path:
+        """What the user adds: models, data sets, Python modules."""
+        return self.root / "own"
+
+    @property
+    def own_datasets(self) -> Path:
+        """The user's own data sets, written like the catalogue's."""
+        return self.own / "datasets.yaml"
+
     @property
     def data(self) -> Path:
         """DVC outputs, never in git."""
@@ -108,16 +135,25 @@ class Paths:
 
     @property
     def store(self) -> Path:
-        """The content-addressed store (``SIMCONS_STORE``, default ``.simcons/store``).
+        """The content-addressed store (``SIMCONS_STORE``, default ``.simcons/store``)."""
+        return self._shared("SIMCONS_STORE", "store")
 
-        `dvc exp run --queue` and `--temp` work in a copy below ``.dvc/tmp/exps``: the copy shares
-        the store of the repository that it was made from, or its finished work would be lost.
+    @property
+    def shards(self) -> Path:
+        """Shards outside DVC's outputs (``SIMCONS_DATASETS``, default ``.simcons/datasets``)."""
+        return self._shared("SIMCONS_DATASETS", "datasets")
+
+    def _shared(self, variable: str, name: str) -> Path:
+        """Return a folder that experiments share with the repository they were made from.
+
+        `dvc exp run --queue` and `--temp` work in a copy below ``.dvc/tmp/exps``: with a folder of
+        its own, its finished work and downloads would be lost.
         """
-        chosen = os.environ.get("SIMCONS_STORE")
+        chosen = os.environ.get(variable)
         if chosen:
             return Path(chosen).expanduser()
         root = self.root.resolve()
         for parent in root.parents:
             if parent.parts[-3:] == (".dvc", "tmp", "exps"):
-                return parent.parents[2] / ".simcons" / "store"
-        return root / ".simcons" / "store"
+                return parent.parents[2] / ".simcons" / name
+        return root / ".simcons" / name

@@ -5,6 +5,7 @@ They read exactly the data sets and models of the study, never a glob; a missing
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from simcons.arrays import SelectedRows
     from simcons.figures import FigureInputs
     from simcons.similarity import SimilarityMatrix
 
 
 def subset_features(
     study: Study, paths: Paths, dataset: str
-) -> tuple[dict[str, npt.NDArray[np.float32]], npt.NDArray[np.int64]]:
-    """Return every model's features on the subset's training images.
+) -> tuple[dict[str, SelectedRows], npt.NDArray[np.int64]]:
+    """Return every model's features on the subset's training images, read when asked for.
 
     Returns
     -------
@@ -39,22 +41,24 @@ def subset_features(
     UserError
         If a file is missing, or the files' or the subset's images differ.
     """
+    from simcons.arrays import SelectedRows
     from simcons.datasets import read_subset
-    from simcons.features import read_aligned
+    from simcons.features import FeatureFile, check_aligned
 
     study.dataset_spec(dataset)
     subset = read_subset(paths.subset(dataset))
-    files = read_aligned(
-        {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
-    )
-    first = next(iter(files.values()))
-    if first.keys_digest != subset.keys_digest:
+    files = {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
+    if check_aligned(files) != subset.keys_digest:
         raise UserError(
             f"{paths.subset(dataset)} was drawn from other images than {paths.features(dataset)} "
             f"holds; run `dvc repro subset@{dataset} features@{dataset}`"
         )
-    features = {model: file.features[subset.indices] for model, file in files.items()}
-    return features, first.targets[subset.indices]
+    features = {}
+    for model, path in files.items():
+        file = FeatureFile.read(path, lazy=True)  # all features can be more than the memory
+        features[model] = SelectedRows(file.features, subset.indices)
+        labels = file.targets[subset.indices]
+    return features, labels
 
 
 def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, SimilarityMatrix]]:
@@ -70,7 +74,7 @@ def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, Similar
     refuse_leftovers(study, paths)
     models = sorted(study.model_specs())
     found: dict[str, dict[str, SimilarityMatrix]] = {m: {} for m in study.similarity.measures}
-    for dataset in sorted(study.datasets):
+    for dataset in study.measured():
         folder = paths.similarity(dataset)
         for measure, matrix in read_similarity(folder, study.similarity.measures).items():
             if sorted(matrix.models) != models:
@@ -87,38 +91,58 @@ def read_all_replicates(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
     """Return the replicates of the similarities of the study, by data set (sorted)."""
     from simcons.similarity import read_replicates
 
-    return {name: read_replicates(paths.similarity(name)) for name in sorted(study.datasets)}
+    return {name: read_replicates(paths.similarity(name)) for name in study.measured()}
+
+
+def read_all_chance(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
+    """Return the similarities of shuffled images, by data set (sorted); empty if there are none."""
+    from simcons.similarity import read_chance
+
+    return {name: read_chance(paths.similarity(name)) for name in study.measured()}
 
 
 def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
-    """Return the probes of the study, a row per data set, model and seed.
+    """Return the probes of the study, a row per data set, model and seed; no rows without probes.
 
     Raises
     ------
     UserError
-        If a data set's results are missing or lack a model or seed.
+        If a data set's results are missing or lack a model or, unless imported, a seed.
     """
     import pandas as pd
 
+    from simcons.probes.results import row_columns
+
     refuse_leftovers(study, paths)
-    wanted = {(model, seed) for model in study.model_specs() for seed in study.probe.seeds}
-    tables = []
-    for dataset in sorted(study.datasets):
-        path = paths.probes(dataset) / "results.parquet"
-        table = read_parquet(path)
-        lacking = wanted - set(zip(table["model"], table["seed"], strict=True))
-        if lacking:
-            model, seed = min(lacking)
-            raise UserError(
-                f"{path}: no probe of model '{model}', seed {seed}; run `dvc repro probe@{dataset}`"
-            )
-        table.insert(0, "dataset", dataset)
-        tables.append(table)
+    tables = [_probes_of(study, paths, dataset) for dataset in study.probed()]
+    if not tables:
+        return pd.DataFrame(columns=["dataset", *row_columns()])
     return pd.concat(tables, ignore_index=True)
 
 
+def _probes_of(study: Study, paths: Paths, dataset: str) -> pd.DataFrame:
+    path = paths.probes(dataset) / "results.parquet"
+    table = read_parquet(path)
+    models = study.model_specs()
+    if dataset in study.imported.probes:  # with whatever seeds were published, or none named
+        absent = sorted(set(models) - set(table["model"]))
+        lacking = f"model '{absent[0]}'; run `dvc repro import_probes@{dataset}`" if absent else ""
+    else:
+        wanted = {(model, seed) for model in models for seed in study.probe.seeds}
+        rows = sorted(wanted - set(zip(table["model"], table["seed"], strict=True)))
+        lacking = "model '{}', seed {}".format(*rows[0]) if rows else ""
+        lacking += f"; run `dvc repro probe@{dataset}`" if rows else ""
+    if lacking:
+        raise UserError(f"{path}: no probe of {lacking}")
+    table.insert(0, "dataset", dataset)
+    return table
+
+
 def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
-    """Return the error consistency of every pair of models on every data set of the study.
+    """Return the error consistency of every pair of models, where the study trains probes.
+
+    Published probes hold no predictions; their data sets have no rows. A data set that takes its
+    accuracy from another (``consistency.accuracy_from``) takes this from there too.
 
     Returns
     -------
@@ -133,8 +157,8 @@ def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
     import pandas as pd
 
     models = set(study.model_specs())
-    tables = []
-    for dataset in sorted(study.datasets):
+    tables = {}
+    for dataset in _predicted(study):
         path = paths.probes(dataset) / "error_consistency.parquet"
         table = read_parquet(path)
         odd = sorted(models ^ {*table["model_1"], *table["model_2"]})
@@ -144,14 +168,55 @@ def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
                 f"run `dvc repro probe@{dataset}`"
             )
         table.insert(0, "dataset", dataset)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        tables[dataset] = table
+    borrowed = {
+        name: tables[other].assign(dataset=name)
+        for name, other in sorted(study.consistency.accuracy_from.items())
+        if other in tables
+    }
+    columns = ["dataset", "model_1", "model_2", "value", "standard_error"]
+    everything = [*tables.values(), *borrowed.values()]
+    return pd.concat(everything or [pd.DataFrame(columns=columns)], ignore_index=True)
+
+
+def _predicted(study: Study) -> list[str]:
+    """Return the data sets on which this study trains probes, and so has their predictions."""
+    return [name for name in study.probed() if name not in study.imported.probes]
 
 
 def accuracies(probes: pd.DataFrame) -> pd.DataFrame:
     """Return top-1 accuracy averaged over seeds: columns dataset, model, accuracy."""
     mean = probes.groupby(["dataset", "model"], sort=True)["top1"].mean()
     return mean.rename("accuracy").reset_index()
+
+
+def gap_inputs(
+    study: Study, similarities: Mapping[str, Mapping[str, SimilarityMatrix]], probes: pd.DataFrame
+) -> tuple[dict[str, dict[str, SimilarityMatrix]], pd.DataFrame]:
+    """Return what the gap in accuracy is computed from.
+
+    Returns
+    -------
+    similarities : dict
+        Measure, then data set: those whose accuracies are known, their own or another's
+        (``consistency.accuracy_from``). A measure without any is not there.
+    accuracies : DataFrame
+        Columns dataset, model, accuracy, for these data sets.
+    """
+    import pandas as pd
+
+    scores = accuracies(probes)
+    borrowed = [
+        scores[scores["dataset"] == other].assign(dataset=name)
+        for name, other in sorted(study.consistency.accuracy_from.items())
+    ]
+    scores = pd.concat([scores, *borrowed], ignore_index=True)
+    known = set(scores["dataset"])
+    chosen = {
+        measure: {name: matrix for name, matrix in by_dataset.items() if name in known}
+        for measure, by_dataset in similarities.items()
+    }
+    return {measure: by for measure, by in chosen.items() if by}, scores
 
 
 def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
@@ -166,22 +231,24 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
 
     from simcons.consistency import gap_pairs, with_agreement
     from simcons.figures import FigureInputs
-    from simcons.figures.inputs import median_intervals
+    from simcons.figures.inputs import GAP_COLUMNS, empty, median_intervals
 
     similarities = read_similarities(study, paths)
-    probes, agreement = read_probes(study, paths), read_error_consistency(study, paths)
-    scores = accuracies(probes)
+    probes = read_probes(study, paths)
+    with_accuracy, scores = gap_inputs(study, similarities, probes)
     tables = {name: read_parquet(paths.consistency / f"{name}.parquet") for name in analyses(study)}
-    gaps = [gap_pairs(by, scores, measure=measure) for measure, by in similarities.items()]
+    gaps = [gap_pairs(by, scores, measure=measure) for measure, by in with_accuracy.items()]
+    gap = pd.concat(gaps, ignore_index=True) if gaps else empty(GAP_COLUMNS)
     anchors = {"anchors": tables.pop("anchors")} if "anchors" in tables else {}
     return FigureInputs(
         similarities=similarities,
         models=study.model_table(),
         datasets=_with_sizes(study, paths),
         consistency=tables.pop("consistency"),
-        gap=with_agreement(pd.concat(gaps, ignore_index=True), agreement),
+        gap=with_agreement(gap, read_error_consistency(study, paths)) if gaps else gap,
         probes=probes,
         intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
+        levels=tables.pop("levels"),
         relations=read_csv(paths.metrics / "performance_gap.csv"),
         analysis=tables,
         **anchors,
@@ -192,7 +259,7 @@ def analyses(study: Study) -> list[str]:
     """Return the names of the tables in data/consistency that figures and report are made from."""
     wanted = study.consistency
     names = ["companions", "consistency", "contrasts", "corrected", "intervals", "left_out"]
-    names += ["mantel", "spread", "spread_matched"]
+    names += ["levels", "mantel", "spread", "spread_matched"]
     names += ["drivers"] if wanted.categories else []
     names += ["partial"] if wanted.given else []
     names += ["stratified"] if wanted.contrast and wanted.strata else []
@@ -201,28 +268,37 @@ def analyses(study: Study) -> list[str]:
 
 
 def _with_sizes(study: Study, paths: Paths) -> pd.DataFrame:
-    """Return the table of data sets with the images that similarity was measured on.
+    """Return the table of data sets with the number of images that similarity was measured on.
 
-    Data sets that are one entry of the catalogue, with other options, are of one ``series``.
+    Missing where it was imported. Data sets that are one entry of the catalogue, with other
+    options, are of one ``series``.
     """
+    import pandas as pd
+
     from simcons.similarity.tables import read_header
 
-    specs = study.dataset_specs()
-    sizes = [read_header(paths.similarity(name))["n_images"] for name in specs]
-    ids = [spec.id for spec in specs.values()]
-    return study.dataset_table().loc[list(specs)].assign(series=ids, n_images=sizes)
+    ids = {name: spec.id for name, spec in study.dataset_specs().items()}
+    sizes = {name: read_header(paths.similarity(name)).get("n_images") for name in study.measured()}
+    table = study.dataset_table()
+    return table.assign(
+        series=[ids[name] for name in table.index],
+        n_images=pd.array([sizes.get(name) for name in table.index], dtype="Int64"),
+    )
 
 
 def input_digests(study: Study, paths: Paths) -> dict[str, str]:
     """Return the SHA-256 of each file that the report is made from, by path."""
     files = [paths.consistency / f"{name}.parquet" for name in analyses(study)]
     files += [paths.metrics / "performance_gap.csv"]
-    for dataset in sorted(study.datasets):
+    for dataset in study.names():
         folder = paths.similarity(dataset)
-        files += [folder / "matrix.json"]
-        files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
-        names = ("results.parquet", "error_consistency.parquet")
-        files += [paths.probes(dataset) / name for name in names]
+        if dataset in study.measured():
+            files += [folder / "matrix.json"]
+            files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
+        if dataset in study.probed():
+            files += [paths.probes(dataset) / "results.parquet"]
+        if dataset in _predicted(study):
+            files += [paths.probes(dataset) / "error_consistency.parquet"]
     return {file.relative_to(paths.root).as_posix(): sha256_file(file) for file in files}
 
 
@@ -234,16 +310,33 @@ def library_versions() -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
+def feature_warnings(study: Study) -> list[str]:
+    """Return a sentence if features are not single precision throughout."""
+    wanted = study.features
+    found = []
+    if wanted.precision != "float32":
+        found.append(f"Features were computed in mixed precision ({wanted.precision}).")
+    if wanted.storage != "float32":
+        found.append(
+            f"Features were stored as {wanted.storage}, which keeps 11 bits of each number."
+        )
+    return found
+
+
 def probe_warnings(probes: pd.DataFrame) -> list[str]:
-    """Return a sentence for each setting that probes chose on the edge of its grid."""
+    """Return a sentence for each setting that probes chose on the edge of its grid.
+
+    Published probes do not say whether they did; they are not counted.
+    """
     found = []
     for setting in ("learning_rate", "weight_decay"):
-        edge = probes[probes[f"{setting}_on_edge"]]
+        known = probes[probes[f"{setting}_on_edge"].notna()]
+        edge = known[known[f"{setting}_on_edge"].astype(bool)]
         if len(edge):
             counts = edge.groupby("dataset", sort=True).size()
             where = ", ".join(f"{dataset} {n}" for dataset, n in counts.items())
             found.append(
-                f"{len(edge)} of {len(probes)} probes chose a {setting.replace('_', ' ')} on "
+                f"{len(edge)} of {len(known)} probes chose a {setting.replace('_', ' ')} on "
                 f"the edge of its grid; a better one may lie outside ({where})."
             )
     return found

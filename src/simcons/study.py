@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from simcons.errors import UserError, did_you_mean
@@ -55,13 +55,24 @@ def use_study(name: str, paths: Paths) -> list[Path]:
     return tidy(study, paths)
 
 
+def _kept(study: Study, folder: str) -> Collection[str]:
+    """Return what may lie in a folder of data/."""
+    roles = {
+        "zoo": study.zoo,
+        "subsets": study.similarity_datasets,
+        "similarity": study.measured(),
+        "probes": [*study.probed(), *study.variants],
+    }
+    return roles.get(folder, study.datasets)
+
+
 def leftovers(study: Study, paths: Paths, folders: Sequence[str] = FOLDERS) -> list[Path]:
     """Return outputs below data/ that belong to no data set or zoo model of the study, sorted."""
     return [
         item
         for folder in folders
         for item in sorted((paths.data / folder).glob("[!.]*"))
-        if item.name.removesuffix(".json") not in (study.zoo if folder == "zoo" else study.datasets)
+        if item.name.removesuffix(".json") not in _kept(study, folder)
     ]
 
 

@@ -95,6 +95,28 @@ def test_the_committed_study_is_the_demo():
         (lambda v: v.pop("subset"), ["key 'subset' is missing"]),
         (lambda v: v.update(datasets=[]), ["datasets", "got []"]),
         (lambda v: v.update(models=[]), ["models", "got []"]),
+        (
+            lambda v: v["similarity_datasets"].append("digit"),
+            ["similarity_datasets", "unknown data set 'digit'", "did you mean 'digits'"],
+        ),
+        (
+            lambda v: v["probe_datasets"].append("digits"),
+            ["probe_datasets", "'digits' is listed twice"],
+        ),
+        (lambda v: v.update(similarity_datasets=[]), ["similarity_datasets", "got []"]),
+        (lambda v: v["imported"].update(probes=["digits"]), ["imported.name", "got None"]),
+        (
+            lambda v: v.update(imported={"name": "x", "similarity": ["digitz"]}),
+            ["imported.similarity", "unknown data set 'digitz'", "did you mean 'digits'"],
+        ),
+        (
+            lambda v: v.update(zoo={}, imported={"name": "x", "similarity": ["digits"]}),
+            ["imported.similarity", "'digits' is in similarity_datasets too"],
+        ),
+        (
+            lambda v: v["consistency"].update(accuracy_from={"digits": "letters"}),
+            ["consistency.accuracy_from", "'digits' is probed itself"],
+        ),
     ],
 )
 def test_one_line_names_key_value_and_what_is_allowed(refused, change, parts):
@@ -126,6 +148,7 @@ def test_options_of_the_study_override_the_catalogue(tmp_path):
     values = YAML(typ="safe").load(DEMO.read_text())
     values["zoo"] = {}
     values["datasets"] = {"mine": {"id": "digits", "options": {"seed": 7}}, "shapes": None}
+    values["similarity_datasets"], values["probe_datasets"] = ["mine", "shapes"], ["mine"]
     path = tmp_path / "params.yaml"
     with path.open("w") as file:
         YAML(typ="safe").dump(copy.deepcopy(values), file)

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import simcons.catalog
+from simcons.catalog import DatasetSpec
 from simcons.datasets import (
     build_dataset,
     index_shards,
@@ -33,11 +33,16 @@ from simcons.datasets.builders.photo_patches import PHOTOGRAPHS, load_photograph
 from simcons.datasets.builders.shapes import SHAPES
 from simcons.datasets.builders.symbols import SYMBOLS
 from simcons.datasets.builders.textures import PROCESSES
+from simcons.datasets.building import write_images
 from simcons.errors import UserError
 
-CATALOG = yaml.safe_load(
-    (Path(simcons.catalog.__file__).parent / "datasets.yaml").read_text(encoding="utf-8")
-)
+CATALOG = {
+    name: entry
+    for name, entry in yaml.safe_load(
+        (Path(simcons.catalog.__file__).parent / "datasets.yaml").read_text(encoding="utf-8")
+    ).items()
+    if entry["source"] == "builder"
+}
 SAMPLED = [name for name, entry in CATALOG.items() if "size" in entry["options"]]
 N_CLASSES = {
     "digits": 10,
@@ -61,7 +66,7 @@ def small(name: str) -> dict:
 
 def build(name: str, out: Path, options: dict | None = None) -> Path:
     entry = CATALOG[name]
-    build_dataset(SimpleNamespace(id=name, **entry), options or small(name), out)
+    build_dataset(DatasetSpec(id=name, **entry), options or small(name), out)
     return out
 
 
@@ -85,8 +90,7 @@ def built_once(tmp_path_factory) -> Callable[[str], Path]:
 
 
 def test_catalogue_and_builders_agree():
-    builders = {name for name, entry in CATALOG.items() if entry["source"] == "builder"}
-    assert builders == set(builder_names()) == set(N_CLASSES)
+    assert set(CATALOG) == set(builder_names()) == set(N_CLASSES)
 
 
 @pytest.mark.parametrize("name", N_CLASSES)
@@ -117,7 +121,7 @@ def test_counts_classes_and_strata(name, built_once):
 def test_the_writers_record_equals_what_is_read_back(tmp_path):
     folder = build("shapes", tmp_path / "shapes")
     before = hashes(folder)
-    index_shards(folder, SimpleNamespace(id="shapes", **CATALOG["shapes"]), small("shapes"))
+    index_shards(folder, DatasetSpec(id="shapes", **CATALOG["shapes"]), small("shapes"))
     assert hashes(folder) == before
 
 
@@ -437,9 +441,9 @@ def test_missing_option_unknown_builder_and_source(tmp_path):
         run_builder("digits", {"test_fraction": 0.2})
     with pytest.raises(UserError, match="no builder of data set 'digit'; did you mean 'digits'"):
         run_builder("digit", {})
-    spec = SimpleNamespace(**{**CATALOG["digits"], "id": "digits", "source": "hub"})
-    with pytest.raises(UserError, match="'digits' cannot be built: its source is 'hub'"):
-        build_dataset(spec, small("digits"), tmp_path / "x")
+    spec = DatasetSpec(id="x", name="X", domain="Y", source="hub", repository="a/b")
+    with pytest.raises(UserError, match="'x' cannot be built: its source is 'hub'"):
+        write_images(spec, {}, tmp_path / "x")
 
 
 def test_missing_package_or_file_is_named():
@@ -460,7 +464,7 @@ def test_failed_build_leaves_the_old_data_set(tmp_path):
 
 
 def test_build_cuts_shards(tmp_path):
-    spec = SimpleNamespace(id="shapes", **CATALOG["shapes"])
+    spec = DatasetSpec(id="shapes", **CATALOG["shapes"])
     build_dataset(spec, small("shapes"), tmp_path / "s", samples_per_shard=20)
     assert (tmp_path / "s" / "train" / "nshards.txt").read_text() == "3\n"
     assert read_index(tmp_path / "s").groupby(["split", "shard"]).size().tolist() == [

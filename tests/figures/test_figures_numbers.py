@@ -13,6 +13,7 @@ from simcons.figures import (
     dataset_scatter,
     embeddings,
     gap_scatter,
+    levels,
     mean_spread,
     measures_compared,
     pair_counts,
@@ -366,3 +367,21 @@ def test_median_intervals_picks_one_row_per_group():
     chosen = median_intervals(pd.DataFrame(rows), 0.9)
     assert len(chosen) == 1
     assert chosen.loc[0, ["low", "high", "level"]].tolist() == [0.3, 0.9, 0.9]
+
+
+def level_rows(chance: float, seed: float) -> pd.DataFrame:
+    row = {"chance_low": -0.01, "chance": chance, "chance_high": 0.01, "low": 0.1, "q1": 0.3,
+           "median": 0.52, "q3": 0.6, "high": 0.8, "seed_low": 0.7, "seed": seed,
+           "seed_high": 0.95}  # fmt: skip
+    return pd.DataFrame([{"measure": "cka_linear", "dataset": d, **row} for d in ("d1", "d2")])
+
+
+def test_levels_name_chance_pairs_and_seed_replicates():
+    words = levels.describe(level_rows(0.0, 0.9), DATASETS, ["cka_linear"])
+    assert "chance 0.00, pairs 0.52, other seed 0.90" in words.caption
+    absent = levels.describe(level_rows(np.nan, np.nan), DATASETS, ["cka_linear"])
+    assert "chance not computed, pairs 0.52, other seed no replicates" in absent.caption
+    figure = levels.draw(level_rows(np.nan, 0.9), DATASETS, ["cka_linear"])
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(labels) == 2
+    assert not any("chance" in label for label in labels)

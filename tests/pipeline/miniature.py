@@ -22,6 +22,10 @@ PARAMS: dict[str, Any] = {
         "shapes": {"options": {"train_per_class": 6, "test_per_class": 2}},
         "textures": {"options": {"train_per_class": 4, "test_per_class": 1}},
     },
+    "similarity_datasets": ["shapes", "textures"],
+    "probe_datasets": ["shapes", "textures"],
+    "variants": {},
+    "imported": {"name": None, "similarity": [], "probes": []},
     "models": ["pixels", "untrained_mobilenetv3_small", "untrained_vit_tiny"],
     "zoo": {
         "control": {"objective": "untrained", "architecture": "conv_small", "seed": 0},
@@ -30,11 +34,13 @@ PARAMS: dict[str, Any] = {
     "zoo_training": {"training_sets": ["shapes"], "epochs": 2, "batch_size": 16},
     "zoo_objectives": {"supervised": {"optimizer": {"learning_rate": 0.001}}},
     "zoo_learned": {"margin": 0.02},
+    "features": {"precision": "float32", "storage": "float32"},
     "subset": {"max_samples": 40, "seed": 0},
     "similarity": {
         "measures": ["rsa_correlation_spearman"],
         "n_blocks": 4,
         "n_halves": 2,
+        "chance_draws": 1,
     },
     "probe": {
         "epochs": 2,
@@ -124,14 +130,17 @@ def environment(**extra: str) -> dict[str, str]:
     return {**kept, **identity, "PATH": path, "DVC_NO_ANALYTICS": "1", **extra}
 
 
-def make_clone(root: Path) -> Clone:
-    """Make a repository that holds the pipeline, the code and the miniature study."""
-    for name in ("src", "stages", "studies"):
+def make_clone(root: Path, params: dict[str, Any] = PARAMS) -> Clone:
+    """Make a repository that holds the pipeline, the code and a miniature study."""
+    for name in ("own", "src", "stages", "studies"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, root / name)
+    for name in ("probes", "zoo"):
+        (root / "data" / name).mkdir(parents=True)
+        shutil.copy(ROOT / "data" / name / ".gitkeep", root / "data" / name / ".gitkeep")
     clone = Clone(root)
-    clone.params = PARAMS
+    clone.params = params
     clone.run("git", "init", "-q", "-b", "main")
     clone.dvc("init", "-q")
     shutil.copy(ROOT / ".dvc" / "config", root / ".dvc" / "config")

@@ -98,6 +98,8 @@ def test_a_data_set_removed_and_added_again(study):
     before = study.lock_hashes()
     values = study.params
     values["datasets"]["letters"] = {"options": {"train_per_class": 3, "test_per_class": 1}}
+    values["similarity_datasets"].append("letters")
+    values["probe_datasets"].append("letters")
     study.params = values
     study.dvc("repro", *RESULTS)
     assert (study.root / "data/similarity/letters/matrix.json").is_file()

@@ -1,14 +1,19 @@
 """Models and data sets as data: what the study knows about each, and lookup by id.
 
-The facts lie in ``models.yaml`` and ``datasets.yaml`` beside this module, keyed by id. Nothing here
-loads a model or an image.
+The facts lie in ``models/`` and ``datasets.yaml`` beside this module, keyed by id; a user's own
+models in ``own/models.yaml`` of the repository. Nothing here loads a model or an image.
 """
 
-from simcons.catalog.specs import DatasetSpec, ModelSpec, TransformSpec, WeightsSpec
-from simcons.catalog.tables import (
-    CATEGORIES,
+from simcons.catalog.datasets import (
     dataset_spec,
     dataset_specs,
+    dataset_splits,
+    superclass_table,
+    variant_classes,
+)
+from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec, TransformSpec, WeightsSpec
+from simcons.catalog.tables import (
+    CATEGORIES,
     dataset_table,
     model_spec,
     model_specs,
@@ -18,13 +23,17 @@ from simcons.catalog.tables import (
 __all__ = [
     "CATEGORIES",
     "DatasetSpec",
+    "Labels",
     "ModelSpec",
     "TransformSpec",
     "WeightsSpec",
     "dataset_spec",
     "dataset_specs",
+    "dataset_splits",
     "dataset_table",
     "model_spec",
     "model_specs",
     "model_table",
+    "superclass_table",
+    "variant_classes",
 ]

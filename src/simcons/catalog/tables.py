@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from simcons.catalog.specs import DatasetSpec, ModelSpec
+from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec
 from simcons.errors import UserError, did_you_mean
+from simcons.paths import Paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,30 +22,84 @@ Spec = TypeVar("Spec", ModelSpec, DatasetSpec)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 
 
-def _read(name: str) -> dict[str, dict[str, Any]]:
+def _read(folder: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a YAML file, or of every YAML file of a folder, of this package."""
+    place = files("simcons.catalog").joinpath(folder)
+    found = [place] if place.is_file() else sorted(place.iterdir(), key=lambda item: item.name)
+    entries: dict[str, dict[str, Any]] = {}
+    for item in found:
+        more = _entries(item.name, item.read_text(encoding="utf-8"))
+        twice = sorted(entries.keys() & more.keys())
+        if twice:
+            raise UserError(f"catalogue entry '{twice[0]}' is in two files, one is {item.name}")
+        entries |= more
+    return entries
+
+
+def _entries(name: str, text: str) -> dict[str, dict[str, Any]]:
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
-    text = files("simcons.catalog").joinpath(name).read_text(encoding="utf-8")
-    return YAML(typ="safe").load(text) or {}
-
-
-@cache
-def model_specs() -> dict[str, ModelSpec]:
-    """Return every model of the catalogue by id."""
-    return {key: _checked(ModelSpec, key, entry) for key, entry in _read("models.yaml").items()}
-
-
-@cache
-def dataset_specs() -> dict[str, DatasetSpec]:
-    """Return every data set of the catalogue by id."""
-    return {key: _checked(DatasetSpec, key, entry) for key, entry in _read("datasets.yaml").items()}
-
-
-def _checked(kind: type[Spec], key: str, entry: dict[str, Any]) -> Spec:
     try:
-        return kind(id=key, **entry)
+        values = YAML(typ="safe").load(text) or {}
+    except YAMLError as error:
+        raise UserError(f"{name}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{name}: got {values!r}; allowed: a map from ids to entries")
+    for key, entry in values.items():
+        if not isinstance(entry, dict):
+            raise UserError(f"{name}: entry '{key}': got {entry!r}; allowed: a map of its facts")
+    return values
+
+
+def model_specs() -> dict[str, ModelSpec]:
+    """Return every model by id: the catalogue's, and the user's own of ``own/models.yaml``.
+
+    Raises
+    ------
+    UserError
+        If the user's file holds anything that is not allowed.
+    """
+    path = Paths().own_models
+    if not path.is_file():
+        return _catalogue_models()
+    return {**_catalogue_models(), **_own_models(str(path), path.read_text(encoding="utf-8"))}
+
+
+@cache
+def _catalogue_models() -> dict[str, ModelSpec]:
+    entries = _read("models").items()
+    return {key: checked_spec(ModelSpec, key, entry) for key, entry in entries}
+
+
+@cache
+def _own_models(name: str, text: str) -> dict[str, ModelSpec]:
+    entries = _entries(name, text)
+    twice = sorted(entries.keys() & _catalogue_models().keys())
+    if twice:
+        raise UserError(f"{name}: '{twice[0]}' is a model of the catalogue; take another id")
+    return {key: checked_spec(ModelSpec, key, entry, where=name) for key, entry in entries.items()}
+
+
+def checked_spec(
+    kind: type[Spec], key: str, entry: dict[str, Any], *, where: str = "catalogue"
+) -> Spec:
+    """Return an entry of the catalogue, validated.
+
+    Raises
+    ------
+    UserError
+        If a key is unknown or missing, or a value is not allowed.
+    """
+    try:
+        return kind.model_validate({**entry, "id": key})
     except ValidationError as error:
-        raise UserError(f"catalogue entry '{key}': {error.errors()[0]['msg']}") from None
+        problem = error.errors()[0]
+        name = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+            message = f"no such key; {did_you_mean(name, kind.model_fields)}"
+        raise UserError(f"{where}: entry '{key}': {f'{name}: ' if name else ''}{message}") from None
 
 
 def model_spec(model: str) -> ModelSpec:
@@ -61,26 +116,21 @@ def model_spec(model: str) -> ModelSpec:
     return specs[model]
 
 
-def dataset_spec(dataset: str) -> DatasetSpec:
-    """Return a data set of the catalogue.
+def model_table(specs: Iterable[ModelSpec], labels: Labels = "paper") -> pd.DataFrame:
+    """Return a data frame indexed by model id with the categories, family, size and dimension.
 
-    Raises
-    ------
-    UserError
-        If the catalogue has no such data set.
+    Parameters
+    ----------
+    specs
+        The models.
+    labels
+        ``paper``, or ``corrected`` where the weights contradict the paper's.
     """
-    specs = dataset_specs()
-    if dataset not in specs:
-        raise UserError(f"unknown data set '{dataset}': {did_you_mean(dataset, specs)}")
-    return specs[dataset]
-
-
-def model_table(specs: Iterable[ModelSpec]) -> pd.DataFrame:
-    """Return a data frame indexed by model id with the categories, family, size and dimension."""
     import pandas as pd
 
     columns = (*CATEGORIES, "family", "architecture", "train_data", "params", "feature_dim")
-    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in specs}
+    chosen = [spec.labelled(labels) for spec in specs]
+    rows = {spec.id: [getattr(spec, c) for c in columns] for spec in chosen}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
     return table.rename_axis("model").sort_index()
 

@@ -21,6 +21,9 @@ def similarity(
         str, typer.Option(help="Names of measures, separated by commas.")
     ] = "cka_linear",
     split: SPLIT = "train",
+    subset: Annotated[
+        Path | None, typer.Option(help="Subset file: only these rows (data/subsets/NAME.json).")
+    ] = None,
     normalize: NORMALIZE = True,
     n_blocks: Annotated[int, typer.Option(help="Random blocks, for standard errors.")] = 20,
     block_seed: Annotated[int, typer.Option(help="Decides the blocks.")] = 0,
@@ -32,11 +35,14 @@ def similarity(
     Example: simcons similarity data/features/digits --measures cka_linear,cka_rbf_0.4 --out sims
     """
     from simcons.similarity import compute_similarity, write_similarity
-    from simcons.similarity.folder import read_features
+    from simcons.similarity.folder import read_features, rows_of
 
     names = [name.strip() for name in measures.split(",") if name.strip()]
+    arrays = read_features(features, split)
+    if subset is not None:
+        arrays = rows_of(arrays, subset)
     result = compute_similarity(
-        read_features(features, split),
+        arrays,
         names,
         normalize=normalize,
         n_blocks=n_blocks,

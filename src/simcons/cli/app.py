@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analysis, catalog, place, store, study
+from simcons.cli import (
+    add_dataset,
+    analysis,
+    catalog,
+    check_model,
+    imports,
+    place,
+    remote,
+    store,
+    study,
+)
 
 app = typer.Typer(
     name="simcons",
@@ -18,13 +28,18 @@ app = typer.Typer(
 app.add_typer(study.app, name="study")
 app.add_typer(store.app, name="store")
 app.add_typer(catalog.models_app, name="models")
+catalog.models_app.command("check")(check_model.check_model)
 app.add_typer(catalog.datasets_app, name="datasets")
+catalog.datasets_app.command("add")(add_dataset.add)
 app.command("status")(study.status)
+app.command("push")(remote.push)
+app.command("pull")(remote.pull)
 app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
 app.command("consistency")(analysis.consistency)
 app.command("place")(place.place)
+app.command("import-results")(imports.import_results)
 
 
 @app.command(

@@ -9,7 +9,7 @@ import typer
 
 from simcons.cli.output import print_table
 from simcons.errors import UserError
-from simcons.params import load_study
+from simcons.params import Study, load_study
 from simcons.paths import Paths
 
 app = typer.Typer(help="Choose, show and check the study.", no_args_is_help=True)
@@ -44,10 +44,12 @@ def show(
 ) -> None:
     """Validate params.yaml and print the study with its counts."""
     study = load_study(path)
-    n_models, n_datasets = len(study.model_specs()), len(study.datasets)
+    n_models, n_measured = len(study.model_specs()), len(study.measured())
     pairs = n_models * (n_models - 1) // 2
-    typer.echo(f"study {study.study}: {n_datasets} data sets, {n_models} models, ", nl=False)
-    typer.echo(f"{pairs} model pairs, {n_datasets * (n_datasets - 1) // 2} data set pairs")
+    typer.echo(
+        f"study {study.study}: {len(study.names())} data sets, {n_models} models, ", nl=False
+    )
+    typer.echo(f"{pairs} model pairs, {n_measured * (n_measured - 1) // 2} data set pairs")
     typer.echo(f"measures: {', '.join(study.similarity.measures)}")
     typer.echo(
         f"probes: {len(study.probe.seeds)} seeds, {study.probe.epochs} epochs, "
@@ -55,8 +57,11 @@ def show(
         f"{study.probe.weight_decays.count} weight decays"
     )
     print_table(
-        ["data set", "domain", "source"],
-        [(name, spec.domain, spec.source) for name, spec in study.dataset_specs().items()],
+        ["data set", "domain", "source", "similarity", "probes"],
+        [
+            (name, spec.domain, *_origins(study, name, spec.source))
+            for name, spec in study.dataset_specs().items()
+        ],
     )
     print_table(
         ["model", "objective", "architecture", "train data", "size", "dim"],
@@ -71,6 +76,19 @@ def show(
             )
             for m in study.model_specs().values()
         ],
+    )
+
+
+def _origins(study: Study, name: str, source: str) -> tuple[str, str, str]:
+    """Return where a data set, its similarities and its probes come from."""
+
+    def origin(own: list[str], published: list[str]) -> str:
+        return "computed" if name in own else "imported" if name in published else "-"
+
+    return (
+        source if name in study.datasets else "-",
+        origin(study.similarity_datasets, study.imported.similarity),
+        origin(study.probe_datasets, study.imported.probes),
     )
 
 

@@ -31,6 +31,7 @@ from simcons.consistency.gap_inference import (
     with_agreement,
 )
 from simcons.consistency.intervals import consistency_intervals
+from simcons.consistency.levels import level_table
 from simcons.consistency.overlap import overlap_flags
 from simcons.consistency.pairs import PairIndex, Stack, pair_index, pair_vectors, stack
 from simcons.consistency.permutation import contrasts, holm, mantel
@@ -63,6 +64,7 @@ __all__ = [
     "gap_pairs",
     "half_values",
     "holm",
+    "level_table",
     "mantel",
     "overlap_flags",
     "overlap_table",

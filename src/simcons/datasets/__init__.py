@@ -1,26 +1,30 @@
-"""Data sets: build them as WebDataset shards, read them strictly, draw subsets.
+"""Data sets: get or build them as WebDataset shards, read them strictly, draw subsets.
 
-The format and the reader are in ``shards``, the writer in ``writing``, index and manifest in
-``manifest``, subsets in ``subsets``; each demo data set is a module in ``builders``.
+The format and its reader are in ``shards``, the writer in ``writing``, index and manifest in
+``manifest``, subsets in ``subsets``. Where data sets come from: ``builders`` (a module per demo
+data set), ``inputs`` (a user's own images), ``hub``, ``derived``; ``external`` keeps large ones out
+of DVC; ``getting`` chooses by source, and ``reading`` reads them all alike.
 """
 
 from __future__ import annotations
 
-from simcons.datasets.building import build_dataset
+from simcons.datasets.external import ensure_shards
+from simcons.datasets.getting import build_dataset
 from simcons.datasets.manifest import (
     index_shards,
     manifest_digest,
     read_index,
     read_manifest,
+    shards_folder,
     split_counts,
     verify,
 )
+from simcons.datasets.reading import iter_samples, iter_stored
 from simcons.datasets.shards import (
     EncodedSample,
     Sample,
     decode,
     iter_encoded,
-    iter_samples,
     read_classnames,
     shard_paths,
 )
@@ -35,15 +39,18 @@ __all__ = [
     "balanced_subset",
     "build_dataset",
     "decode",
+    "ensure_shards",
     "index_shards",
     "iter_encoded",
     "iter_samples",
+    "iter_stored",
     "manifest_digest",
     "read_classnames",
     "read_index",
     "read_manifest",
     "read_subset",
     "shard_paths",
+    "shards_folder",
     "split_counts",
     "verify",
     "write_split",

@@ -1,4 +1,4 @@
-"""From a catalogue entry to a data set's folder."""
+"""Writing a data set's images as shards: the demo's builders, and a user's own images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from simcons.datasets.builders import Item, run_builder
+from simcons.datasets.builders import run_builder
+from simcons.datasets.inputs import (
+    Labelled,
+    LabelledImages,
+    from_csv,
+    from_image_folder,
+    from_python,
+)
 from simcons.datasets.manifest import DatasetDescription, write_records
 from simcons.datasets.writing import SAMPLES_PER_SHARD, write_split
 from simcons.errors import UserError
@@ -14,45 +21,62 @@ from simcons.files import atomic, write_text
 from simcons.progress import Advance, progress
 
 
-def build_dataset(
+def write_images(
     spec: DatasetDescription,
     options: Mapping[str, Any],
     out: Path,
     *,
     samples_per_shard: int = SAMPLES_PER_SHARD,
+    external: Mapping[str, Any] | None = None,
 ) -> None:
-    """Build a data set as shards with index and manifest; ``out`` appears only when complete.
+    """Write a data set's images as shards with index and manifest; ``out`` appears when complete.
 
     Parameters
     ----------
     spec
-        The catalogue entry; its source must be ``"builder"`` and its id names the builder.
+        The catalogue entry, of a source that gives images (not shards).
     options
-        All of the builder's options (the catalogue's, with those of the study on top).
+        All of its options (the catalogue's, with those of the study on top).
     out
         The data set's folder; one that exists is replaced.
     samples_per_shard
         Samples in each shard but the last.
+    external
+        As for `write_records`.
 
     Raises
     ------
     UserError
-        If there is no such builder, or an option is unknown, missing or out of range.
+        If there is no such source, an image is damaged, or an option is not allowed.
     """
-    if spec.source != "builder":
-        raise UserError(f"data set '{spec.id}' cannot be built: its source is '{spec.source}'")
-    built = run_builder(spec.id, options)
-    total = built.n_train + built.n_test
+    images = labelled_images(spec, options)
+    total = sum(n for n, _ in images.splits.values())
     rows: list[tuple[str, int, str, int]] = []
     with atomic(out) as part, progress(f"dataset {spec.id}", total, "images") as advance:
-        for split, items in (("train", built.train), ("test", built.test)):
+        for split, (_, items) in images.splits.items():
             written = write_split(part / split, _counted(items, advance), samples_per_shard)
             rows.extend((split, *row) for row in written)
-        write_text(part / "classnames.txt", "".join(f"{name}\n" for name in built.classnames))
-        write_records(part, spec, options, rows)
+        write_text(part / "classnames.txt", "".join(f"{name}\n" for name in images.classnames))
+        write_records(part, spec, options, rows, external=external)
 
 
-def _counted(items: Iterable[Item], advance: Advance) -> Iterator[Item]:
+def labelled_images(spec: DatasetDescription, options: Mapping[str, Any]) -> LabelledImages:
+    """Return the images of a data set that has its images from a builder or from the user."""
+    if spec.source == "builder":
+        built = run_builder(spec.id, options)
+        splits = {"train": (built.n_train, built.train), "test": (built.n_test, built.test)}
+        return LabelledImages(built.classnames, splits)
+    path, function = getattr(spec, "path", None), getattr(spec, "function", None)
+    if spec.source == "image_folder" and path:
+        return from_image_folder(spec.id, Path(path).expanduser(), options)
+    if spec.source == "csv" and path:
+        return from_csv(spec.id, Path(path).expanduser(), options)
+    if spec.source == "python" and function:
+        return from_python(spec.id, function, options)
+    raise UserError(f"data set '{spec.id}' cannot be built: its source is '{spec.source}'")
+
+
+def _counted(items: Iterable[Labelled], advance: Advance) -> Iterator[Labelled]:
     for item in items:
         yield item
         advance(1)

@@ -7,6 +7,7 @@ sample in shard order, so that a subset can be drawn without opening an archive.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,9 +24,11 @@ from simcons.files import (
     read_parquet,
     sha256_file,
     sha256_json,
+    sha256_lines,
     write_json,
     write_parquet,
 )
+from simcons.paths import SPLITS, Paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +69,11 @@ class DatasetDescription(Protocol):
 
 
 def index_shards(
-    folder: Path, spec: DatasetDescription, options: Mapping[str, Any] | None = None
+    folder: Path,
+    spec: DatasetDescription,
+    options: Mapping[str, Any] | None = None,
+    *,
+    external: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Read every shard's labels and write the index and the manifest of a data set.
 
@@ -80,6 +87,8 @@ def index_shards(
         Its catalogue entry.
     options
         The options it was built with, if any.
+    external
+        As for `write_records`.
 
     Returns
     -------
@@ -96,7 +105,7 @@ def index_shards(
         for split in available_splits(folder)
         for sample in iter_encoded(folder, split)
     ]
-    return write_records(folder, spec, options, rows)
+    return write_records(folder, spec, options, rows, external=external)
 
 
 def write_records(
@@ -104,6 +113,8 @@ def write_records(
     spec: DatasetDescription,
     options: Mapping[str, Any] | None,
     rows: Sequence[tuple[str, int, str, int]],
+    *,
+    external: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Write index and manifest of the shards in a folder, whose samples are known already.
 
@@ -113,12 +124,63 @@ def write_records(
         As for `index_shards`.
     rows
         (split, shard, key, target) of every sample, in shard order.
+    external
+        Of shards that are no output of DVC: ``folder``, the name of theirs (`shards_folder`), and
+        where they come from. Their sizes are recorded, too.
     """
     import pandas as pd
 
-    n_classes = len(read_classnames(folder))
-    splits = available_splits(folder)
     index = pd.DataFrame(rows, columns=INDEX_COLUMNS).astype({"shard": "int64", "target": "int64"})
+    shards = {
+        split: _shard_records(folder, split, index, sizes=external is not None)
+        for split in available_splits(folder)
+    }
+    extra = {} if external is None else {"external": dict(external)}
+    _write(folder, spec, options, index, shards, extra)
+    return index
+
+
+def write_selection(
+    folder: Path,
+    spec: DatasetDescription,
+    options: Mapping[str, Any] | None,
+    rows: pd.DataFrame,
+    parent: Mapping[str, Any],
+) -> None:
+    """Write index and manifest of a data set that is a selection of another's samples.
+
+    Parameters
+    ----------
+    folder, spec, options
+        As for `index_shards`.
+    rows
+        The index: columns split, shard, key, target; shards are the parent's, labels its own.
+    parent
+        The parent's manifest.
+    """
+    shards = {}
+    for split in sorted(rows["split"].unique(), key=SPLITS.index):
+        counts = rows.loc[rows["split"] == split, "shard"].value_counts()
+        shards[split] = [
+            {**record, "n": int(counts[number])}
+            for number, record in enumerate(parent["shards"][split])
+            if number in counts.index
+        ]
+    samples = zip(rows["split"], rows["key"], rows["target"], strict=True)
+    lines = [f"{split} {key} {target}" for split, key, target in samples]
+    extra = {"external": parent["external"], "selection": sha256_lines(lines)}
+    _write(folder, spec, options, rows, shards, extra)
+
+
+def _write(
+    folder: Path,
+    spec: DatasetDescription,
+    options: Mapping[str, Any] | None,
+    index: pd.DataFrame,
+    shards: Mapping[str, list[dict[str, Any]]],
+    extra: Mapping[str, Any],
+) -> None:
+    n_classes = len(read_classnames(folder))
     manifest = {
         "id": spec.id,
         "name": spec.name,
@@ -127,12 +189,12 @@ def write_records(
         "license": spec.license,
         "options": dict(options or {}),
         "n_classes": n_classes,
-        "counts": {split: _counts(index, split, n_classes) for split in splits},
-        "shards": {split: _shard_records(folder, split, index) for split in splits},
+        "counts": {split: _counts(index, split, n_classes) for split in shards},
+        "shards": shards,
+        **extra,
     }
     write_parquet(folder / INDEX, index)
     write_json(folder / MANIFEST, manifest)
-    return index
 
 
 def _counts(index: pd.DataFrame, split: str, n_classes: int) -> dict[str, Any]:
@@ -141,12 +203,36 @@ def _counts(index: pd.DataFrame, split: str, n_classes: int) -> dict[str, Any]:
     return {"n": len(targets), "per_class": [int(count) for count in per_class]}
 
 
-def _shard_records(folder: Path, split: str, index: pd.DataFrame) -> list[dict[str, Any]]:
+def _shard_records(
+    folder: Path, split: str, index: pd.DataFrame, *, sizes: bool
+) -> list[dict[str, Any]]:
     shards = index.loc[index["split"] == split, "shard"].value_counts()
     return [
-        {"file": path.name, "n": int(shards.get(number, 0)), "sha256": sha256_file(path)}
+        {
+            "file": path.name,
+            "n": int(shards.get(number, 0)),
+            "sha256": sha256_file(path),
+            **({"bytes": path.stat().st_size} if sizes else {}),
+        }
         for number, path in enumerate(shard_paths(folder, split))
     ]
+
+
+def shards_folder(folder: Path) -> Path:
+    """Return where a data set's shards lie: in its folder, or outside DVC's outputs.
+
+    Raises
+    ------
+    UserError
+        If there is no manifest, or it names no folder.
+    """
+    external = read_manifest(folder).get("external")
+    if external is None:
+        return folder
+    name = external.get("folder") if isinstance(external, dict) else None
+    if not isinstance(name, str) or re.fullmatch(r"[a-z0-9_]+", name) is None:
+        raise UserError(f"{folder / MANIFEST}: external.folder is {name!r}, expected a data set")
+    return Paths().shards / name
 
 
 def read_index(folder: Path) -> pd.DataFrame:
@@ -191,10 +277,13 @@ def split_counts(folder: Path) -> dict[str, int]:
 def manifest_digest(folder: Path) -> str:
     """Return a SHA-256 that identifies the data set's content: samples, labels, order.
 
-    It is a hash of the shards' hashes alone: a corrected licence or description does not make
-    features stale.
+    It is a hash of the shards' hashes, and of a derived data set's samples and labels, alone: a
+    corrected licence or description does not make features stale.
     """
-    return sha256_json(read_manifest(folder)["shards"])
+    manifest = read_manifest(folder)
+    if "selection" in manifest:
+        return sha256_json([manifest["shards"], manifest["selection"]])
+    return sha256_json(manifest["shards"])
 
 
 def verify(folder: Path) -> None:
@@ -205,17 +294,19 @@ def verify(folder: Path) -> None:
     UserError
         If shards are missing, too many, or differ. The message names the shard.
     """
-    recorded = read_manifest(folder)["shards"]
-    if sorted(recorded) != sorted(available_splits(folder)):
+    manifest, place = read_manifest(folder), shards_folder(folder)
+    recorded = manifest["shards"]
+    if "selection" not in manifest and sorted(recorded) != sorted(available_splits(place)):
         raise UserError(f"data set {folder}: splits differ from {MANIFEST} ({sorted(recorded)})")
     for split, records in recorded.items():
-        paths = shard_paths(folder, split)
-        if len(paths) != len(records):
+        paths = {path.name: path for path in shard_paths(place, split)}
+        if "selection" not in manifest and len(paths) != len(records):
             raise UserError(
                 f"data set {folder}: {len(paths)} {split} shards, {MANIFEST} has {len(records)}"
             )
-        for path, record in zip(paths, records, strict=True):
-            if sha256_file(path) != record["sha256"]:
+        for record in records:
+            path = paths.get(record["file"], place / split / record["file"])
+            if not path.is_file() or sha256_file(path) != record["sha256"]:
                 raise UserError(
                     f"{path}: SHA-256 differs from {MANIFEST}; build or fetch the data set again"
                 )

@@ -31,7 +31,7 @@ IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp")
 _IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
 _LABEL = re.compile(rb"\s*(\d{1,9})\s*")
 _TAR_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error)
-_DECODE_ERRORS = (
+DECODE_ERRORS = (
     OSError,
     SyntaxError,  # Pillow's error for a broken PNG chunk
     ValueError,
@@ -160,18 +160,6 @@ def iter_encoded(
             yield sample
 
 
-def iter_samples(folder: Path, split: str, shard: int | None = None) -> Iterator[Sample]:
-    """Yield the decoded samples of a split, or of one of its shards, in shard order.
-
-    Raises
-    ------
-    UserError
-        As `iter_encoded`, and if an image cannot be decoded.
-    """
-    for sample in iter_encoded(folder, split, shard):
-        yield Sample(sample.key, decode(sample, f"{folder}/{split}"), sample.target)
-
-
 def decode(sample: EncodedSample, origin: str) -> Image.Image:
     """Decode a sample's image to 8-bit RGB; ``origin`` names its split in the error.
 
@@ -183,7 +171,7 @@ def decode(sample: EncodedSample, origin: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(sample.image), formats=_IMAGE_FORMATS) as image:
             return image.convert("RGB")
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise UserError(
             f"{origin}/{sample.shard}.tar: the image of key '{sample.key}' is corrupt "
             f"({type(error).__name__}: {error}); build or fetch the data set again"
@@ -236,7 +224,10 @@ def _parse(path: Path, shard: int, files: dict[str, Any], n_classes: int) -> Enc
             f"{', '.join(IMAGE_SUFFIXES)}"
         )
     if "cls" not in files:
-        raise UserError(f"{path}: key '{key}' has no label ({key}.cls)")
+        raise UserError(
+            f"{path}: key '{key}' has no label ({key}.cls); sets of captions or of several labels "
+            f"an image are refused"
+        )
     label = _LABEL.fullmatch(files["cls"])
     if label is None:
         raise UserError(

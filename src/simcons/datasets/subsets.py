@@ -24,15 +24,16 @@ class Subset:
         (n,) int64, sorted positions in the split's index and feature files.
     keys_digest
         `simcons.files.sha256_lines` of *all* keys of the split in order: equal to that of every
-        feature file to which the indices apply.
+        feature file to which the indices apply. It, the seed and the size asked for are None of a
+        subset that was imported without them.
     """
 
     dataset: str
     split: str
-    seed: int
-    max_samples: int
+    seed: int | None
+    max_samples: int | None
     indices: NDArray[np.int64]
-    keys_digest: str
+    keys_digest: str | None
 
 
 def balanced_subset(targets: ArrayLike, max_samples: int, seed: int) -> NDArray[np.int64]:

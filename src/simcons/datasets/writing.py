@@ -6,6 +6,7 @@ import io
 import re
 import tarfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +17,22 @@ from simcons.files import write_text
 
 SAMPLES_PER_SHARD = 1000
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An image as it lies in a file: kept byte by byte.
+
+    Attributes
+    ----------
+    data
+        The file's bytes.
+    suffix
+        One of `simcons.datasets.shards.IMAGE_SUFFIXES`.
+    """
+
+    data: bytes
+    suffix: str
 
 
 class ShardWriter:
@@ -55,6 +72,16 @@ class ShardWriter:
             If the key came before or has characters other than letters, digits, ``_`` and ``-``
             (a dot would end the key in the WebDataset format), or the label is negative.
         """
+        self.write_encoded(key, encode_png(image), "png", target)
+
+    def write_encoded(self, key: str, image: bytes, suffix: str, target: int) -> None:
+        """Add a sample whose image is encoded already: ``KEY.SUFFIX`` and ``KEY.cls``.
+
+        Raises
+        ------
+        UserError
+            As `write`.
+        """
         if not _KEY.fullmatch(key):
             raise UserError(f"{self.folder}: key {key!r} may hold only letters, digits, _ and -")
         if key in self._keys:
@@ -66,7 +93,7 @@ class ShardWriter:
             self._begin_shard(shard)
         self._keys.add(key)
         self.rows.append((shard, key, target))
-        self._add(f"{key}.png", encode_png(image))
+        self._add(f"{key}.{suffix}", image)
         self._add(f"{key}.cls", str(target).encode())
 
     def close(self) -> None:
@@ -115,11 +142,14 @@ def encode_png(image: Image.Image) -> bytes:
 
 def write_split(
     folder: Path,
-    samples: Iterable[tuple[str, Image.Image, int]],
+    samples: Iterable[tuple[str, Image.Image | Encoded, int]],
     samples_per_shard: int = SAMPLES_PER_SHARD,
 ) -> list[tuple[int, str, int]]:
     """Write the samples (key, image, label) of one split; return (shard, key, label) of each."""
     with ShardWriter(folder, samples_per_shard) as writer:
         for key, image, target in samples:
-            writer.write(key, image, target)
+            if isinstance(image, Encoded):
+                writer.write_encoded(key, image.data, image.suffix, target)
+            else:
+                writer.write(key, image, target)
     return writer.rows

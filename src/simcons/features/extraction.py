@@ -1,15 +1,15 @@
 """The extraction loop: one pass over a data set's shards feeding every model.
 
 Each image is decoded once, and transformed once for all models that share a transform. A model's
-features on one split are a result in the store; while a split is under way, each finished shard of
-each model is one too (kind ``features``, label ``.../shard``), so a kill loses at most one shard.
+features on one split are a result in the store; while a split is under way, each finished chunk (at
+most `CHUNK_SIZE` images of a shard) of each model is one too, so a kill loses at most one chunk.
 Batches never span shards, so a value does not depend on which models or shards were there already.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,20 +19,25 @@ import numpy.typing as npt
 import torch
 
 from simcons.catalog import ModelSpec
-from simcons.datasets import Sample, iter_samples, manifest_digest, read_index
+from simcons.datasets import ensure_shards, manifest_digest, read_index, split_counts
 from simcons.errors import UserError
+from simcons.features.batches import Batch, Plan, read_batches
+from simcons.features.device import Runner, make_runner, n_workers
 from simcons.features.files import FeatureFile
-from simcons.models.extractor import Extractor, fingerprint_parts, load
-from simcons.models.transforms import Transform
+from simcons.files import sha256_json
+from simcons.models.extractor import Extractor, at_layer, fingerprint_parts, load
+from simcons.models.transforms import ImageTransform
 from simcons.paths import SPLITS
-from simcons.progress import Advance, progress
+from simcons.progress import progress
 from simcons.store import Store, place
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH_SIZE = 64
+# A multiple of every batch size, so that chunks and batches end together.
+CHUNK_SIZE = 4096
 FILE_NAME = "features.safetensors"
+Chunk = tuple[int, int]  # shard, place in it of the first sample
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,21 @@ class _Job:
     split: str
     parts: dict[str, Any]
     label: str
+    storage: str
 
-    def shard_parts(self, shard: int) -> dict[str, Any]:
-        return {**self.parts, "shard": shard}
+    def chunk_parts(self, chunk: Chunk) -> dict[str, Any]:
+        return {**self.parts, "shard": chunk[0], "start": chunk[1]}
 
 
-def feature_parts(spec: ModelSpec, dataset_digest: str, split: str, threads: int) -> dict[str, Any]:
+def feature_parts(
+    spec: ModelSpec,
+    dataset_digest: str,
+    split: str,
+    threads: int,
+    *,
+    precision: str = "float32",
+    storage: str = "float32",
+) -> dict[str, Any]:
     """Return what decides a model's features on one split of a data set.
 
     Parameters
@@ -61,59 +75,80 @@ def feature_parts(spec: ModelSpec, dataset_digest: str, split: str, threads: int
         ``train`` or ``test``.
     threads
         Number of threads, which decides the last bits of sums.
+    precision, storage
+        Of the forward pass and of the file; named only where they are not float32, so that
+        features from before there was a choice are found.
     """
     model = fingerprint_parts(spec)
-    return {"dataset": dataset_digest, "split": split, "model": model, "threads": threads}
+    chosen = {"precision": precision, "storage": storage}
+    return {
+        "dataset": dataset_digest,
+        "split": split,
+        "model": model,
+        "threads": threads,
+        **{name: value for name, value in chosen.items() if value != "float32"},
+    }
 
 
 def extract(
     dataset: Path,
     specs: Mapping[str, ModelSpec],
     store: Store,
-    out: Path,
+    out: Path | None,
     *,
     threads: int,
-    splits: Sequence[str] = SPLITS,
+    splits: Sequence[str] | None = None,
+    precision: str = "float32",
+    storage: str = "float32",
 ) -> None:
     """Write ``out/MODEL/SPLIT.safetensors`` for every model and split, computing what is missing.
 
     Parameters
     ----------
     dataset
-        The data set's folder of shards.
+        The data set's folder.
     specs
         Models by id.
     store
         Where finished features are kept.
     out
-        The output folder.
+        The output folder; None: compute into the store alone.
     threads
         Number of threads, which decides the last bits of sums.
     splits
-        Which splits.
+        Which splits; by default those that the data set has.
+    precision
+        Of the forward pass: ``float32``, ``bfloat16`` or ``float16`` (mixed).
+    storage
+        Of the files: ``float32`` or ``float16``.
 
     Raises
     ------
     UserError
-        If a shard or an image is damaged, or a model cannot be loaded.
+        If a shard or an image is damaged, or a model cannot be loaded or does not fit the device.
     """
     torch.set_num_threads(threads)
     index = read_index(dataset)
     digest = manifest_digest(dataset)
-    for split in splits:
+    here = split_counts(dataset)
+    for split in splits or [split for split in SPLITS if split in here]:
         rows = index[index["split"] == split]
         jobs = [
             _Job(
                 model,
                 split,
-                feature_parts(spec, digest, split, threads),
+                feature_parts(spec, digest, split, threads, precision=precision, storage=storage),
                 f"{dataset.name}/{model}/{split}",
+                storage,
             )
             for model, spec in sorted(specs.items())
         ]
         missing = [job for job in jobs if store.get("features", job.parts) is None]
         if missing:
-            _compute(dataset, rows, missing, specs, store)
+            ensure_shards(dataset)
+            _compute(dataset, rows, missing, specs, store, make_runner(precision), threads)
+        if out is None:
+            continue
         for job in jobs:
             folder = store.get("features", job.parts, verify=False)
             if folder is None:
@@ -127,96 +162,144 @@ def _compute(
     jobs: Sequence[_Job],
     specs: Mapping[str, ModelSpec],
     store: Store,
+    runner: Runner,
+    threads: int,
 ) -> None:
-    """Run the missing models over the shards of one split, then join each model's shards."""
-    shard_numbers = sorted(rows["shard"].unique().tolist())
+    """Run the missing models over the chunks of one split, then join each model's chunks."""
+    shards = rows["shard"].unique().tolist()
+    keys = {int(shard): rows.loc[rows["shard"] == shard, "key"].tolist() for shard in shards}
+    chunks = [(s, start) for s in sorted(keys) for start in range(0, len(keys[s]), CHUNK_SIZE)]
     todo = {
-        shard: [j for j in jobs if store.get("features", j.shard_parts(shard)) is None]
-        for shard in shard_numbers
+        chunk: [j for j in jobs if store.get("features", j.chunk_parts(chunk)) is None]
+        for chunk in chunks
     }
     wanted = sorted({job.model for missing in todo.values() for job in missing})
-    extractors = {model: load(specs[model]) for model in wanted}
-    split = jobs[0].split
-    amount = sum(len(todo[s]) * int((rows["shard"] == s).sum()) for s in shard_numbers)
-    title = f"features {dataset.name}/{split} ({len(wanted)} models)"
-    with progress(title, amount, "image x model") as advance:
-        for shard in shard_numbers:
-            missing = {job.model: job for job in todo[shard]}
-            if not missing:
-                continue
-            chosen = {model: extractors[model] for model in missing}
-            files = _extract_shard(dataset, split, shard, chosen, advance)
-            _check_keys(dataset, rows, split, shard, files)
-            for model, job in missing.items():
-                _put(store, job.shard_parts(shard), f"{job.label}/{shard}", files[model])
-    for job in jobs:
-        _join(job, shard_numbers, store, specs[job.model])
-
-
-def _check_keys(
-    dataset: Path, rows: pd.DataFrame, split: str, shard: int, files: Mapping[str, FeatureFile]
-) -> None:
-    """Refuse a shard whose samples are not those of the index, which subsets are drawn from."""
-    indexed = rows.loc[rows["shard"] == shard, "key"].tolist()
-    if any(file.keys != indexed for file in files.values()):
-        raise UserError(
-            f"data set {dataset}: {split}/{shard}.tar holds other samples than the index says; "
-            f"run `dvc repro dataset@{dataset.name}`"
-        )
-
-
-def _extract_shard(
-    dataset: Path, split: str, shard: int, extractors: Mapping[str, Extractor], advance: Advance
-) -> dict[str, FeatureFile]:
-    """Return each model's features on one shard."""
-    by_transform: dict[Transform, list[str]] = defaultdict(list)
+    extractors = _load({model: specs[model] for model in wanted}, runner)
+    by_transform: dict[ImageTransform, list[str]] = defaultdict(list)
     for model, extractor in extractors.items():
         by_transform[extractor.transform].append(model)
-    outputs: dict[str, list[npt.NDArray[np.float32]]] = {model: [] for model in extractors}
-    keys: list[str] = []
-    targets: list[int] = []
-    for batch in _batches(iter_samples(dataset, split, shard), BATCH_SIZE):
-        keys += [sample.key for sample in batch]
-        targets += [sample.target for sample in batch]
-        for transform, models in by_transform.items():
-            inputs = torch.stack([transform(sample.image) for sample in batch])
-            for model in models:
-                outputs[model].append(extractors[model].forward(inputs).numpy())
-        advance(len(batch) * len(extractors))
-    labels = np.array(targets, dtype=np.int64)
-    return {m: FeatureFile(np.concatenate(out), labels, keys) for m, out in outputs.items()}
-
-
-def _batches(samples: Iterator[Sample], size: int) -> Iterator[list[Sample]]:
-    batch: list[Sample] = []
-    for sample in samples:
-        batch.append(sample)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _join(job: _Job, shard_numbers: Sequence[int], store: Store, spec: ModelSpec) -> None:
-    """Join a model's shards to the features of the split, and drop the shards."""
-    folders = [store.get("features", job.shard_parts(shard)) for shard in shard_numbers]
-    if any(folder is None for folder in folders):
-        raise UserError(f"shards of {job.label} vanished from the store {store.root}")
-    files = [FeatureFile.read(folder / FILE_NAME) for folder in folders if folder is not None]
-    whole = FeatureFile(
-        features=np.concatenate([f.features for f in files]),
-        targets=np.concatenate([f.targets for f in files]),
-        keys=[key for f in files for key in f.keys],
-        metadata={"parts": job.parts, "model": spec.id, "versions": library_versions()},
+    models_of = list(by_transform.values())
+    wanted_of = {
+        chunk: [i for i, group in enumerate(models_of) if any(j.model in group for j in missing)]
+        for chunk, missing in todo.items()
+        if missing
+    }
+    plan = Plan(
+        dataset, jobs[0].split, keys, wanted_of, list(by_transform), runner.batch_size, CHUNK_SIZE
     )
-    _put(store, job.parts, job.label, whole)
-    for shard in shard_numbers:
-        store.drop("features", job.shard_parts(shard))
+    amount = sum(
+        len(missing) * min(CHUNK_SIZE, len(keys[shard]) - start)
+        for (shard, start), missing in todo.items()
+    )
+    title = f"features {dataset.name}/{plan.split} ({len(wanted)} models)"
+    with progress(title, amount, "image x model") as advance:
+        batches: list[Batch] = []
+        outputs: dict[str, list[npt.NDArray[np.float32]]] = defaultdict(list)
+        workers = n_workers(runner, threads)
+        for batch in read_batches(plan, workers=workers, pin=runner.device.type == "cuda"):
+            chunk = (batch.shard, batch.start - batch.start % CHUNK_SIZE)
+            missing = {job.model: job for job in todo[chunk]}
+            _forward(batch, models_of, missing, extractors, runner, outputs)
+            advance(len(batch.keys) * len(missing))
+            batches.append(Batch(batch.shard, batch.start, batch.keys, batch.targets, {}))
+            done = batch.start + len(batch.keys)
+            if done % CHUNK_SIZE == 0 or done == len(keys[batch.shard]):
+                for model, job in missing.items():
+                    file = _chunk_file(job, batches, outputs[model])
+                    _put(store, job, job.chunk_parts(chunk), f"/{chunk[0]}.{chunk[1]}", file)
+                batches, outputs = [], defaultdict(list)
+    for job in jobs:
+        _join(job, chunks, len(rows), store, specs[job.model], runner)
 
 
-def _put(store: Store, parts: Mapping[str, Any], label: str, file: FeatureFile) -> None:
-    store.put("features", parts, label, lambda folder: file.write(folder / FILE_NAME))
+def _forward(
+    batch: Batch,
+    models_of: Sequence[Sequence[str]],
+    missing: Mapping[str, _Job],
+    extractors: Mapping[str, Extractor],
+    runner: Runner,
+    outputs: dict[str, list[npt.NDArray[np.float32]]],
+) -> None:
+    """Append the features of one batch to each missing model's outputs.
+
+    A network that several models read at different layers runs once.
+    """
+    for transform, inputs in batch.inputs.items():
+        uploaded = runner.upload(inputs)
+        by_network: dict[int, list[str]] = defaultdict(list)
+        for model in models_of[transform]:
+            if model in missing:
+                module = extractors[model].module
+                by_network[id(getattr(module, "network", module))].append(model)
+        for models in by_network.values():
+            features = runner.forward([extractors[model] for model in models], uploaded)
+            for model, rows in zip(models, features, strict=True):
+                outputs[model].append(rows.numpy())
+
+
+def _load(specs: Mapping[str, ModelSpec], runner: Runner) -> dict[str, Extractor]:
+    """Load models; those that differ in their layer alone share a network."""
+    loaded: dict[str, Extractor] = {}
+    found = {}
+    for model, spec in specs.items():
+        parts = fingerprint_parts(spec)
+        key = sha256_json({name: parts[name] for name in parts if name not in ("layer", "token")})
+        if key in loaded:
+            found[model] = at_layer(loaded[key], spec)
+        else:
+            found[model] = loaded[key] = runner.prepare(load(spec))
+    return found
+
+
+def _chunk_file(
+    job: _Job, batches: Sequence[Batch], outputs: Sequence[npt.NDArray[np.float32]]
+) -> FeatureFile:
+    features = np.concatenate(outputs)
+    largest = float(np.abs(features).max(initial=0.0))
+    if job.storage == "float16" and largest > float(np.finfo(np.float16).max):
+        raise UserError(
+            f"features of {job.label} reach {largest:.3g}, which float16 cannot hold; set "
+            f"features.storage to float32"
+        )
+    targets = np.array([t for batch in batches for t in batch.targets], dtype=np.int64)
+    return FeatureFile(features, targets, [key for batch in batches for key in batch.keys])
+
+
+def _join(
+    job: _Job,
+    chunks: Sequence[Chunk],
+    n: int,
+    store: Store,
+    spec: ModelSpec,
+    runner: Runner,
+) -> None:
+    """Join a model's chunks to the features of the split, and drop the chunks."""
+    features = np.empty((n, spec.feature_dim), dtype=np.float32)
+    targets = np.empty(n, dtype=np.int64)
+    keys: list[str] = []
+    for chunk in chunks:
+        folder = store.get("features", job.chunk_parts(chunk))
+        if folder is None:
+            raise UserError(f"chunks of {job.label} vanished from the store {store.root}")
+        file = FeatureFile.read(folder / FILE_NAME)
+        rows = slice(len(keys), len(keys) + len(file.keys))
+        features[rows], targets[rows] = file.features, file.targets
+        keys += file.keys
+    metadata = {"parts": job.parts, "model": spec.id, "versions": library_versions()}
+    if (device := runner.describe()) is not None:
+        metadata["device"] = device
+    _put(store, job, job.parts, "", FeatureFile(features, targets, keys, metadata))
+    for chunk in chunks:
+        store.drop("features", job.chunk_parts(chunk))
+
+
+def _put(store: Store, job: _Job, parts: Mapping[str, Any], suffix: str, file: FeatureFile) -> None:
+    store.put(
+        "features",
+        parts,
+        f"{job.label}{suffix}",
+        lambda folder: file.write(folder / FILE_NAME, storage=job.storage),
+    )
 
 
 def library_versions() -> dict[str, str]:

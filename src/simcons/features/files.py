@@ -13,6 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from simcons.arrays import Rows, tensor_rows
 from simcons.errors import UserError
 from simcons.files import atomic, sha256_lines
 
@@ -27,7 +28,8 @@ class FeatureFile:
     Attributes
     ----------
     features
-        float32, (n, d), **not** normalised: normalising is a choice of whoever reads them.
+        float32, (n, d), **not** normalised: normalising is a choice of whoever reads them. An
+        array, or rows that are read from the file when asked for.
     targets
         int64, (n,), class labels.
     keys
@@ -36,7 +38,7 @@ class FeatureFile:
         What made the file: fingerprint parts, versions, and ``keys_digest``.
     """
 
-    features: npt.NDArray[np.float32]
+    features: Rows
     targets: npt.NDArray[np.int64]
     keys: list[str]
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -46,8 +48,16 @@ class FeatureFile:
         """SHA-256 of the ordered keys: equal for files whose rows are the same images."""
         return sha256_lines(self.keys)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, storage: str = "float32") -> None:
         """Write atomically; equal contents have equal bytes.
+
+        Parameters
+        ----------
+        path
+            The file.
+        storage
+            ``float32``, or ``float16`` for half the space: 11 bits of precision, recorded in the
+            metadata.
 
         Raises
         ------
@@ -60,8 +70,10 @@ class FeatureFile:
                 f"{len(self.keys)} keys"
             )
         metadata = {**self.metadata, "keys_digest": self.keys_digest}
+        if storage != "float32":
+            metadata["storage"] = storage
         tensors: dict[str, npt.NDArray[Any]] = {
-            "features": np.ascontiguousarray(self.features, dtype=np.float32),
+            "features": np.ascontiguousarray(self.features, dtype=storage),
             "targets": np.ascontiguousarray(self.targets, dtype=np.int64),
             "keys": _encode(self.keys),
         }
@@ -69,9 +81,35 @@ class FeatureFile:
         with atomic(path) as part:
             part.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
 
+    @staticmethod
+    def read_metadata(path: Path | str) -> dict[str, Any]:
+        """Return a feature file's metadata without reading its arrays.
+
+        Raises
+        ------
+        UserError
+            As `read`.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"{path}: no such feature file")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata: dict[str, Any] = json.loads((file.metadata() or {})[METADATA_KEY])
+                return metadata
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise UserError(f"{path}: not a readable feature file ({error})") from None
+
     @classmethod
-    def read(cls, path: Path | str) -> FeatureFile:
-        """Read a feature file.
+    def read(cls, path: Path | str, *, lazy: bool = False) -> FeatureFile:
+        """Read a feature file; features are float32 unless they stay in it as they are stored.
+
+        Parameters
+        ----------
+        path
+            As `write` wrote it.
+        lazy
+            Leave the features in the file; rows are read when asked for.
 
         Raises
         ------
@@ -84,17 +122,51 @@ class FeatureFile:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-                arrays = {name: file.get_tensor(name) for name in ("features", "targets", "keys")}
+                targets, keys = (file.get_tensor(name) for name in ("targets", "keys"))
+                features: Rows = tensor_rows(path)
+                if not lazy:
+                    features = file.get_tensor("features").astype(np.float32, copy=False)
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise UserError(f"{path}: not a readable feature file ({error})") from None
-        keys = _decode(arrays["keys"])
-        if sha256_lines(keys) != metadata.get("keys_digest"):
+        if sha256_lines(_decode(keys)) != metadata.get("keys_digest"):
             raise UserError(f"{path}: its sample keys do not match its own digest")
-        return cls(arrays["features"], arrays["targets"], keys, metadata)
+        return cls(features, targets, _decode(keys), metadata)
+
+
+def check_aligned(files: Mapping[str, Path]) -> str:
+    """Check that the rows of several models' files are the same images, by their metadata alone.
+
+    The features of all models can be far more than the memory holds, so readers check here first
+    and then read one file at a time.
+
+    Parameters
+    ----------
+    files
+        Path by model id.
+
+    Returns
+    -------
+    str
+        The digest of the ordered keys.
+
+    Raises
+    ------
+    UserError
+        As `read_aligned`.
+    """
+    digests = {
+        model: FeatureFile.read_metadata(path).get("keys_digest")
+        for model, path in sorted(files.items())
+    }
+    first = next(iter(digests))
+    for model, digest in digests.items():
+        if digest != digests[first]:
+            read_aligned({first: files[first], model: files[model]})
+    return str(digests[first])
 
 
 def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
-    """Read the feature files of several models on one split and check that rows agree.
+    """Open the feature files of several models on one split and check that rows agree.
 
     Parameters
     ----------

@@ -24,6 +24,7 @@ from simcons.figures import (
     drivers,
     embeddings,
     gap_scatter,
+    levels,
     mantel,
     mean_spread,
     measures_compared,
@@ -275,6 +276,11 @@ def _precision_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     if inputs.similarities:
         yield _entry(
             "reliability", PRECISION, None, reliability, inputs.similarities, inputs.datasets
+        )
+    have = set(inputs.levels["measure"])
+    for suffix, some in _chunks([measure for measure in inputs.similarities if measure in have]):
+        yield _entry(
+            f"levels{suffix}", PRECISION, None, levels, inputs.levels, inputs.datasets, some
         )
     for name, members in sensitivity.series(inputs.datasets).items():
         yield _entry(

@@ -1,10 +1,15 @@
 """Models: from a catalogue entry to a function from images to features.
 
-One module per source (`timm`, `open_clip`, `pixels`, `zoo`), each with three functions:
+One module per source (``source_timm`` and so on), each with three functions:
 
-- ``transform(spec)``: how an image becomes an input, without loading weights;
+- ``transform(spec)``: how an image becomes an input, without loading weights (None: only ``build``
+  knows);
 - ``identity(spec)``: JSON-able facts that decide the weights, without loading them;
-- ``build(spec)``: the module, in evaluation mode, from a batch to features (n, feature_dim).
+- ``build(spec)``: the network, from a batch to its pooled representation; or, where the transform
+  comes with it, (network, transform).
+
+Those with architectures of their own also have ``whole(spec)``: the whole architecture, head and
+text tower included, without weights. `readout` reads a network at any of its layers.
 """
 
 from __future__ import annotations

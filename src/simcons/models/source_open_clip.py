@@ -1,4 +1,7 @@
-"""Models of open_clip: the image tower, whose representation is the joint-space embedding."""
+"""Models of open_clip: the image tower, whose representation is the joint-space embedding.
+
+Layers are named as in the whole model: ``visual`` is the tower itself.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +47,33 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     """
     _config(spec)
     if spec.weights.kind == "hub":
-        return _from_hub(spec)
+        return ImageTower(_from_hub(spec))
     # The generator is global in open_clip too: see source_timm.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed or 0)
-        model = open_clip.create_model(spec.name, pretrained=None, **spec.options)
+        model = whole(spec)
     if spec.weights.kind != "untrained":
         weights.load_into(model, spec)
-    return model.visual
+    return ImageTower(model)
+
+
+def whole(spec: ModelSpec) -> torch.nn.Module:
+    """Return the architecture with its text tower, without weights."""
+    _config(spec)
+    device = torch.get_default_device()
+    return open_clip.create_model(spec.name, pretrained=None, device=device, **spec.options)
+
+
+class ImageTower(torch.nn.Module):
+    """The image tower alone; the text tower's memory is given back."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.visual = model.visual
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the embedding (n, d) in the joint space, not normalised."""
+        return self.visual(batch)
 
 
 def _config(spec: ModelSpec) -> dict[str, Any]:
@@ -65,6 +87,8 @@ def _config(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _from_hub(spec: ModelSpec) -> torch.nn.Module:
+    if spec.weights.revision:
+        raise UserError(f"model '{spec.id}': open_clip cannot pin a 'revision'; leave it out")
     tags = open_clip.list_pretrained_tags_by_model(spec.name)
     tag = spec.weights.tag or ""
     if tag not in tags:
@@ -73,7 +97,7 @@ def _from_hub(spec: ModelSpec) -> torch.nn.Module:
             f"{did_you_mean(tag, tags)}"
         )
     try:
-        return open_clip.create_model(spec.name, pretrained=tag, **spec.options).visual
+        return open_clip.create_model(spec.name, pretrained=tag, **spec.options)
     except Exception as error:  # hub clients raise many kinds; the cause is in the message
         raise UserError(
             f"model '{spec.id}': weights '{tag}' could not be loaded from the hub "

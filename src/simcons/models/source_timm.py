@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import timm
@@ -43,11 +44,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     UserError
         If timm has no such model, or its weights cannot be had.
     """
-    if not timm.is_model(spec.name):
-        raise UserError(
-            f"model '{spec.id}': timm has no '{spec.name}': "
-            f"{did_you_mean(spec.name, timm.list_models(), show=0)}"
-        )
+    _check_name(spec)
     if spec.weights.kind == "hub":
         return _from_hub(spec)
     # timm draws from the global generator: fork it, so that loading changes no other draw.
@@ -55,13 +52,40 @@ def build(spec: ModelSpec) -> torch.nn.Module:
         torch.manual_seed(spec.seed or 0)
         module = timm.create_model(spec.name, pretrained=False, **spec.options)
     if spec.weights.kind != "untrained":
-        weights.load_into(module, spec)
+        return weights.load_into(module, spec, drop_head=_without_head, convert=_converted)
     return _without_head(module)
+
+
+def whole(spec: ModelSpec) -> torch.nn.Module:
+    """Return the architecture with its head, without weights."""
+    _check_name(spec)
+    head = {}
+    if spec.weights.kind == "hub" and (cfg := timm.get_pretrained_cfg(_full_name(spec))):
+        head["num_classes"] = cfg.num_classes
+    return timm.create_model(spec.name, pretrained=False, **{**head, **spec.options})
+
+
+def _check_name(spec: ModelSpec) -> None:
+    if not timm.is_model(spec.name):
+        raise UserError(
+            f"model '{spec.id}': timm has no '{spec.name}': "
+            f"{did_you_mean(spec.name, timm.list_models(), show=0)}"
+        )
 
 
 def _without_head(module: Any) -> torch.nn.Module:
     module.reset_classifier(0)
     return module
+
+
+def _converted(state: dict[str, torch.Tensor], module: Any) -> dict[str, torch.Tensor]:
+    """Turn the authors' layout into timm's, as timm does for its own weights.
+
+    Each family's module of timm has such a function (DINOv2, MAE, XCiT, ...); it also resamples
+    position embeddings to the architecture's image size.
+    """
+    convert = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
+    return state if convert is None else convert(dict(state), module)
 
 
 def _full_name(spec: ModelSpec) -> str:
@@ -70,8 +94,11 @@ def _full_name(spec: ModelSpec) -> str:
 
 def _from_hub(spec: ModelSpec) -> torch.nn.Module:
     name = _full_name(spec)
+    pinned: dict[str, Any] = {}
+    if spec.weights.revision and (cfg := timm.get_pretrained_cfg(name)):
+        pinned["pretrained_cfg_overlay"] = {"hf_hub_id": f"{cfg.hf_hub_id}@{spec.weights.revision}"}
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0, **spec.options)
+        return timm.create_model(name, pretrained=True, num_classes=0, **pinned, **spec.options)
     except Exception as error:  # hub clients raise many kinds; the cause is in the message
         raise UserError(
             f"model '{spec.id}': weights '{name}' could not be loaded from the hub "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from simcons.catalog import TransformSpec
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+# From a PIL RGB image to one input (3, height, width), float32.
+ImageTransform = Callable[["Image"], torch.Tensor]
 
 
 @dataclass(frozen=True)

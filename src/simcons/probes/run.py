@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcons.features import read_aligned
+from simcons.features import check_aligned, read_aligned
 from simcons.features.files import FeatureFile
 from simcons.files import sha256_json, write_parquet
 from simcons.probes.agreement import probe_error_consistency
@@ -15,6 +15,7 @@ from simcons.probes.linear import fit_linear_probe
 from simcons.probes.protocol import Protocol
 from simcons.probes.results import (
     RESULTS_FILE,
+    ProbeResult,
     collect,
     load_probe,
     load_row,
@@ -35,7 +36,7 @@ def run_probes(
     files: Mapping[str, Mapping[str, Path]],
     protocol: Protocol,
     store: Store,
-    out: Path,
+    out: Path | None,
     *,
     threads: int,
 ) -> None:
@@ -55,7 +56,7 @@ def run_probes(
     store
         Where finished probes are kept.
     out
-        The output folder.
+        The output folder; None: compute into the store alone.
     threads
         Number of threads, which decides the last bits of sums.
 
@@ -64,24 +65,31 @@ def run_probes(
     UserError
         If a file is missing, rows do not agree between models, or a probe cannot be trained.
     """
-    splits = {
-        split: read_aligned({model: files[model][split] for model in files})
-        for split in ("train", "test")
-    }
+    for split in ("train", "test"):
+        check_aligned({model: files[model][split] for model in files})
     folders = []
     with progress(f"probe {dataset}", len(files) * len(protocol.seeds), "probes") as advance:
         for model in sorted(files):
-            train, test = splits["train"][model], splits["test"][model]
-            for seed in protocol.seeds:
-                finished = _finished(dataset, model, train, test, protocol, seed, store, threads)
-                folder = probe_folder(out, model, seed)
-                for file in sorted(finished.iterdir()):
-                    place(file, folder / file.name)
-                folders.append(folder)
+            for seed, finished in _finished(dataset, model, files[model], protocol, store, threads):
+                if out is not None:
+                    folders.append(place_probe(finished, out, model, seed))
                 advance(1)
+    if out is not None:
+        write_tables(out, folders, len(files))
+
+
+def place_probe(finished: Path, out: Path, model: str, seed: int) -> Path:
+    """Put one probe of the store into the output folder and return where it lies there."""
+    folder = probe_folder(out, model, seed)
+    for file in sorted(finished.iterdir()):
+        place(file, folder / file.name)
+    return folder
+
+
+def write_tables(out: Path, folders: Sequence[Path], n_models: int) -> None:
+    """Write the tables of all probes, read in turn: the logits of all can be many gigabytes."""
     write_parquet(out / RESULTS_FILE, collect(map(load_row, folders)))
-    if len(files) > 1:
-        # One probe at a time: the logits of all can be many gigabytes.
+    if n_models > 1:
         agreement = probe_error_consistency(map(load_probe, folders))
         write_parquet(out / ERROR_CONSISTENCY_FILE, agreement)
 
@@ -109,9 +117,9 @@ def run_combination(
     first = min(files)
     return collect(
         fit_combination(
-            {m: file.features for m, file in train.items()},
+            {m: file.features[:] for m, file in train.items()},
             train[first].targets,
-            {m: file.features for m, file in test.items()},
+            {m: file.features[:] for m, file in test.items()},
             test[first].targets,
             protocol,
             seed,
@@ -137,31 +145,38 @@ def probe_parts(
 def _finished(
     dataset: str,
     model: str,
-    train: FeatureFile,
-    test: FeatureFile,
+    files: Mapping[str, Path],
     protocol: Protocol,
-    seed: int,
     store: Store,
     threads: int,
-) -> Path:
-    """Return the folder of one probe in the store, trained now if it is not there."""
-    features = {"train": train.metadata["parts"], "test": test.metadata["parts"]}
-    parts = probe_parts(model, features, protocol, seed, threads)
-    found = store.get("probes", parts)
-    if found is None:
-        result = fit_linear_probe(
-            train.features,
-            train.targets,
-            test.features,
-            test.targets,
-            protocol,
-            seed,
-            model=model,
-        )
-        found = store.put(
-            "probes",
-            parts,
-            f"{dataset}/{model}/seed_{seed}",
-            lambda folder: save_probe(result, folder / "probe"),
-        )
-    return found / "probe"
+) -> Iterator[tuple[int, Path]]:
+    """Yield each seed and its probe's folder in the store, trained now if it is not there.
+
+    Features are read only if a probe must be trained.
+    """
+    features = {
+        split: FeatureFile.read_metadata(files[split])["parts"] for split in ("train", "test")
+    }
+    read: dict[str, FeatureFile] = {}
+    for seed in protocol.seeds:
+        parts = probe_parts(model, features, protocol, seed, threads)
+        found = store.get("probes", parts)
+        if found is None:
+            read = read or {split: FeatureFile.read(path) for split, path in files.items()}
+            train, test = read["train"], read["test"]
+            result = fit_linear_probe(
+                train.features[:],
+                train.targets,
+                test.features[:],
+                test.targets,
+                protocol,
+                seed,
+                model=model,
+            )
+            found = put_probe(store, parts, f"{dataset}/{model}/seed_{seed}", result)
+        yield seed, found / "probe"
+
+
+def put_probe(store: Store, parts: Mapping[str, Any], label: str, result: ProbeResult) -> Path:
+    """Store a probe and return the entry's folder."""
+    return store.put("probes", parts, label, lambda folder: save_probe(result, folder / "probe"))

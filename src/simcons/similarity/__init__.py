@@ -14,7 +14,12 @@ from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
 from simcons.similarity.measures import MEASURES, Measure, lookup, register_measure
 from simcons.similarity.one_to_many import similarity_to_others
 from simcons.similarity.replicates import split_half_reliability
-from simcons.similarity.tables import read_replicates, read_similarity, write_similarity
+from simcons.similarity.tables import (
+    read_chance,
+    read_replicates,
+    read_similarity,
+    write_similarity,
+)
 
 __all__ = [
     "MEASURES",
@@ -25,6 +30,7 @@ __all__ = [
     "compute_similarity",
     "layer_map",
     "lookup",
+    "read_chance",
     "read_features",
     "read_replicates",
     "read_similarity",

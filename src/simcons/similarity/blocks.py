@@ -7,13 +7,11 @@ that the engine keeps per block pair.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from simcons.arrays import Array
 from simcons.errors import UserError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MIN_IMAGES = 4  # the U-statistic of HSIC divides by n - 3
 

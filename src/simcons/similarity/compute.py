@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simcons.arrays import Array, Rows
 from simcons.errors import UserError
 from simcons.similarity.blocks import MIN_IMAGES, Blocks, Subsets, make_blocks, make_subsets
+from simcons.similarity.inputs import check_features
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
 from simcons.similarity.measures import MeasureCall, parse
 from simcons.similarity.pairs import pair_values
-from simcons.similarity.prepare import Array, Prepared, check_features, prepare
 from simcons.similarity.replicates import jackknife_standard_error, reliability_of_halves
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from simcons.similarity.engine import Request, Sums
+    from simcons.similarity.prepare import Prepared
     from simcons.similarity.ranks import Histogram
     from simcons.similarity.tiles import Kernel, TileMaker
 
@@ -120,7 +122,7 @@ def compute_similarity(
 class _Job:
     """What all steps of one computation share."""
 
-    arrays: Mapping[str, Array]
+    arrays: Mapping[str, Rows]
     blocks: Blocks
     subsets: Subsets
     normalize: bool
@@ -206,6 +208,7 @@ def _feature_space_values(calls: Sequence[MeasureCall], job: _Job) -> dict[str, 
 def _tile_values(calls: Sequence[MeasureCall], job: _Job) -> dict[str, Array]:
     """Run the pass over tiles (twice for binned ranks); return values per measure."""
     from simcons.similarity.engine import accumulate
+    from simcons.similarity.prepare import prepare
     from simcons.similarity.tiles import make_tile_maker
 
     plan = make_plan(job.blocks, job.dims, _requests(calls), job.memory_gb, _exact(job))

@@ -15,9 +15,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from simcons.arrays import Array, FileRows
 from simcons.progress import progress
 from simcons.similarity.blocks import Blocks
-from simcons.similarity.prepare import Array, Prepared, Spilled
+from simcons.similarity.prepare import Prepared
 from simcons.similarity.tiles import Kernel
 
 ZERO_ENTRY = 1e-6  # the share of a tile's entry that float32 cannot tell from zero
@@ -194,7 +195,8 @@ def accumulate(
     xs = [_Rows(model, device) for model in models]
     dtype = torch.float64 if models[0].x.dtype == np.dtype(np.float64) else torch.float32
     scratch = torch.empty(largest, device=device, dtype=dtype)
-    stacks = {k: _stack(requests[k], makers[k], blocks, scratch) for k in sorted(requests)}
+    kernels = sorted(requests, key=lambda k: (k == Kernel("linear"), k))
+    stacks = {k: _stack(requests[k], makers[k], blocks, scratch) for k in kernels}
     work = float(sum(tile.area for tile in tiles))
     with progress(f"similarity of {len(models)} models", work, "image pairs") as advance:
         for tile in tiles:
@@ -211,8 +213,8 @@ class _Rows:
 
     def __init__(self, model: Prepared, device: torch.device) -> None:
         self.device = device
-        self.spilled = model.x if isinstance(model.x, Spilled) else None
-        self.whole = None if isinstance(model.x, Spilled) else torch.from_numpy(model.x).to(device)
+        self.spilled = model.x if isinstance(model.x, FileRows) else None
+        self.whole = None if isinstance(model.x, FileRows) else torch.from_numpy(model.x).to(device)
         self.kept: tuple[slice, torch.Tensor] | None = None
 
     def right(self, rows: slice) -> torch.Tensor:
@@ -249,13 +251,18 @@ def _stack(
 
 
 def _fill(tile: Tile, xs: list[_Rows], stacks: dict[Kernel, _Stack], scratch: torch.Tensor) -> None:
-    """Compute every model's dot products once and every kernel's tile from them."""
+    """Compute every model's dot products once and every kernel's tile from them.
+
+    The linear kernel's tile is the dot products: they are made where it lies, and it comes last.
+    """
     shape = (tile.a.stop - tile.a.start, tile.b.stop - tile.b.start)
+    linear = stacks.get(Kernel("linear"))
     for i, x in enumerate(xs):
-        dot = scratch[: tile.area].view(shape)
+        home = scratch if linear is None else linear.tiles[i]
+        dot = home[: tile.area].view(shape)
         torch.mm(x.left(tile.a), x.right(tile.b).T, out=dot)
         for stack in stacks.values():
-            out = stack.tiles[i, : tile.area].view(shape)
+            out = dot if stack is linear else stack.tiles[i, : tile.area].view(shape)
             stack.makers[i](dot, tile.a, tile.b, out)
             if tile.on_diagonal:
                 out.fill_diagonal_(0)

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from simcons.arrays import Array, Rows
 from simcons.errors import UserError
 from simcons.progress import progress
 from simcons.similarity.blocks import Blocks, Subsets
-from simcons.similarity.prepare import Array, moments, normalized_rows
+from simcons.similarity.prepare import moments
 from simcons.similarity.values import HsicParts
 
 CHUNK_BYTES = 1 << 28  # of rows of all models, in float64
@@ -38,16 +39,17 @@ def costs(n: int, dims: list[int], *, other_kernels: bool) -> tuple[float, float
 class _Model:
     """What is kept of one model: how to make its rows, and sums over blocks."""
 
-    source: Array
+    source: Rows
     mean: Array
     scale: float
+    divisor: Array  # (n, 1) of the rows read
     sums: Array  # (B, d) sums of rows
     squares: Array  # (B,) sums of squared norms
     crossed: Array  # (B, m, d) sums of rows times the squared norms of each model's rows
 
 
 def linear_parts(
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Rows],
     blocks: Blocks,
     subsets: Subsets,
     *,
@@ -82,13 +84,13 @@ def linear_parts(
     groups = _groups(pairs, [a.shape[1] for a in arrays.values()], blocks.n_blocks, memory_gb)
     work = float(blocks.n_images * (len(groups) + 1))
     with progress("linear CKA in feature space", work, "images") as advance:
-        for rows, p, parts in _parts(models, list(range(m)), block_of, normalize, device):
+        for rows, p, parts in _parts(models, list(range(m)), block_of, device):
             _add_sums(models, parts, p, own)
             advance(rows)
         for group in groups:
             used = sorted({i for pair in group for i in pair})
             products = _empty_products(models, group, blocks.n_blocks, device)
-            for rows, p, parts in _parts(models, used, block_of, normalize, device):
+            for rows, p, parts in _parts(models, used, block_of, device):
                 for (i, j), product in products.items():
                     product[p].addmm_(parts[i].T, parts[j])
                 advance(rows)
@@ -129,7 +131,7 @@ def _add_sums(models: list[_Model], parts: dict[int, torch.Tensor], p: int, own:
         model.crossed[p] += (squares @ exact[i]).cpu().numpy()
 
 
-def _model(name: str, source: Array, n_blocks: int, n_models: int, normalize: bool) -> _Model:
+def _model(name: str, source: Rows, n_blocks: int, n_models: int, normalize: bool) -> _Model:
     """Read a model once for its mean and scale.
 
     Raises
@@ -138,10 +140,8 @@ def _model(name: str, source: Array, n_blocks: int, n_models: int, normalize: bo
         If values are not finite or the model is constant.
     """
     order = np.arange(len(source))
-    mean, mean_square = moments(name, source, order, normalize)
-    size = float(mean @ mean)
-    variance = mean_square - size
-    if variance <= 1e-13 * mean_square:
+    found = moments(name, source, order, normalize)
+    if found.variance <= 1e-13 * found.square:
         raise UserError(
             f"model '{name}' is constant: its features are the same for all {len(source)} images "
             "(HSIC 0, similarity undefined)"
@@ -149,8 +149,9 @@ def _model(name: str, source: Array, n_blocks: int, n_models: int, normalize: bo
     dim = source.shape[1]
     return _Model(
         source,
-        mean,
-        float(np.sqrt(variance)),
+        found.mean.numpy(),
+        float(np.sqrt(found.variance)),
+        found.divisor.numpy()[:, None],
         np.zeros((n_blocks, dim)),
         np.zeros(n_blocks),
         np.zeros((n_blocks, n_models, dim)),
@@ -183,7 +184,7 @@ def _empty_products(
 
 
 def _parts(
-    models: list[_Model], used: list[int], block_of: Array, normalize: bool, device: torch.device
+    models: list[_Model], used: list[int], block_of: Array, device: torch.device
 ) -> Iterator[tuple[int, int, dict[int, torch.Tensor]]]:
     """Iterate over (count, block, float32 rows of each used model), reading files in order."""
     width = sum(models[i].source.shape[1] for i in used)
@@ -192,8 +193,8 @@ def _parts(
         stop = min(start + step, len(block_of))
         chunk = {}
         for i in used:
-            x = np.asarray(models[i].source[start:stop], dtype=np.float64)
-            x = normalized_rows(x) if normalize else x
+            x = np.array(models[i].source[start:stop], dtype=np.float64)
+            x /= models[i].divisor[start:stop]
             x = ((x - models[i].mean) / models[i].scale).astype(np.float32)
             chunk[i] = torch.from_numpy(x).to(device)
         blocks = block_of[start:stop]

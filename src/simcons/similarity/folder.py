@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
+from simcons.arrays import FileRows, Rows, SelectedRows, tensor_rows
 from simcons.errors import UserError
-from simcons.similarity.prepare import Array
 
 SPLITS = ("train", "test")
 
 
-def read_features(folder: Path, split: str = "train") -> dict[str, Array]:
-    """Return the features of a folder, memory-mapped: model id -> (n, d).
+def read_features(folder: Path, split: str = "train") -> dict[str, Rows]:
+    """Return the features of a folder, read from their files when asked for: model id -> (n, d).
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def read_features(folder: Path, split: str = "train") -> dict[str, Array]:
             f"{folder}: no features; needed: MODEL.npy, MODEL.safetensors or "
             f"MODEL/{split}.safetensors"
         )
-    out: dict[str, Array] = {}
+    out: dict[str, Rows] = {}
     first: tuple[Path, bytes] | None = None
     for name, path in found.items():
         out[name], keys = _read(path)
@@ -55,33 +55,33 @@ def read_features(folder: Path, split: str = "train") -> dict[str, Array]:
     return out
 
 
-def _read(path: Path) -> tuple[Array, bytes | None]:
-    """Return memory-mapped features and the bytes of the keys, if there are any."""
+def rows_of(features: dict[str, Rows], subset: Path) -> dict[str, Rows]:
+    """Return the features of a subset's images alone.
+
+    Raises
+    ------
+    UserError
+        If the subset file is damaged, or a model has too few rows.
+    """
+    from simcons.datasets import read_subset
+
+    indices = read_subset(subset).indices
+    for name, array in features.items():
+        if indices[-1] >= len(array):
+            raise UserError(f"{subset}: row {indices[-1]}, but '{name}' has {len(array)} rows")
+    return {name: SelectedRows(array, indices) for name, array in features.items()}
+
+
+def _read(path: Path) -> tuple[Rows, bytes | None]:
+    """Return features that are read when asked for, and the bytes of the keys, if there are any."""
     try:
         if path.suffix == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False), None
-        return _read_safetensors(path)
-    except (ValueError, KeyError, EOFError) as error:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            if not mapped.flags.c_contiguous or mapped.ndim != 2:
+                return mapped, None
+            return FileRows(path, mapped.shape, mapped.dtype, mapped.offset), None
+        with safe_open(path, framework="numpy") as file:
+            keys = file.get_tensor("keys").tobytes() if "keys" in file.keys() else None  # noqa: SIM118
+        return tensor_rows(path), keys
+    except (SafetensorError, ValueError, KeyError, EOFError) as error:
         raise UserError(f"{path}: not a readable feature file ({error})") from None
-
-
-def _read_safetensors(path: Path) -> tuple[Array, bytes | None]:
-    """Map the tensor ``features``: the format is a length, a JSON header and raw data."""
-    types = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > path.stat().st_size:
-            raise ValueError("the header is longer than the file")
-        header = json.loads(file.read(length))
-        start = 8 + length
-        entry = header["features"]
-        if entry["dtype"] not in types:
-            raise ValueError(f"features are of type {entry['dtype']}; needed: F16, F32 or F64")
-        keys = None
-        if "keys" in header:
-            begin, end = header["keys"]["data_offsets"]
-            file.seek(start + begin)
-            keys = file.read(end - begin)
-    offset = start + entry["data_offsets"][0]
-    shape = tuple(entry["shape"])
-    return np.memmap(path, types[entry["dtype"]], "r", offset, shape), keys

@@ -7,36 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simcons.arrays import SelectedRows
 from simcons.errors import UserError
 from simcons.similarity.compute import compute_similarity
+from simcons.similarity.inputs import check_features
 from simcons.similarity.matrix import SimilarityMatrix
 from simcons.similarity.measures import lookup
-from simcons.similarity.prepare import Array, check_features
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-class Shuffled:
-    """Rows of an array in another order, read when they are asked for (arrays may be on disk).
-
-    Parameters
-    ----------
-    source
-        (n, d).
-    order
-        (n,) row i of this is row order[i] of the source.
-    """
-
-    def __init__(self, source: Array, order: Array) -> None:
-        self.source, self.order = source, order
-        self.shape, self.dtype, self.ndim = source.shape, source.dtype, source.ndim
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, rows: Any) -> Array:
-        return np.asarray(self.source[self.order[rows]])
+CHANCE_COLUMNS = ("measure", "draw", "model_1", "model_2", "value")
 
 
 def chance_level(
@@ -57,7 +38,7 @@ def chance_level(
     features, measures
         As for `compute_similarity`.
     draws
-        Number of shuffles.
+        Number of shuffles; 0: none, the table is empty.
     seed
         Decides them.
     **options
@@ -66,23 +47,23 @@ def chance_level(
     Returns
     -------
     DataFrame
-        measure, draw, model_1, model_2, value.
+        Columns `CHANCE_COLUMNS`.
 
     Raises
     ------
     UserError
-        If ``draws`` < 1, or as `compute_similarity`.
+        If ``draws`` < 0, or as `compute_similarity`.
     """
     import pandas as pd
 
-    if draws < 1:
-        raise UserError(f"draws must be at least 1, got {draws}")
+    if draws < 0:
+        raise UserError(f"draws must be at least 0, got {draws}")
     arrays = check_features(features)
     options = {"n_halves": 0, "n_blocks": 2, **options}
-    tables = []
+    tables = [pd.DataFrame({column: [] for column in CHANCE_COLUMNS})] if draws == 0 else []
     for draw in range(draws):
         shuffled = {
-            name: Shuffled(a, np.random.default_rng([seed, draw, i]).permutation(len(a)))
+            name: SelectedRows(a, np.random.default_rng([seed, draw, i]).permutation(len(a)))
             for i, (name, a) in enumerate(arrays.items())
         }
         result = compute_similarity(shuffled, measures, **options)

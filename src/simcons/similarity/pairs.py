@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from simcons.arrays import Array, Rows
 from simcons.errors import UserError
 from simcons.progress import progress
 from simcons.similarity.blocks import Blocks, Subsets
 from simcons.similarity.measures import MeasureCall
-from simcons.similarity.prepare import Array, normalized_rows
 
 #: Standard errors of pair measures are computed while a rough count of operations is below this.
 AFFORDABLE = 5e12
@@ -19,7 +19,7 @@ AFFORDABLE = 5e12
 
 def pair_values(
     call: MeasureCall,
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Rows],
     blocks: Blocks,
     subsets: Subsets,
     *,
@@ -68,7 +68,7 @@ def pair_values(
     return values, notes
 
 
-def _operations(arrays: Mapping[str, Array], n: int) -> float:
+def _operations(arrays: Mapping[str, Rows], n: int) -> float:
     """Return a rough count of operations for all pairs once: products and decompositions."""
     dims = [min(a.shape[1], n) for a in arrays.values()]
     singles = sum(20.0 * n * d * d for d in dims)
@@ -78,12 +78,14 @@ def _operations(arrays: Mapping[str, Array], n: int) -> float:
 
 def _matrix(
     call: MeasureCall,
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Rows],
     images: Array,
     normalize: bool,
     memory_gb: float,
 ) -> Array:
     """Return the (m, m) values on some images."""
+    from simcons.similarity.prepare import normalized_rows
+
     assert call.measure.pair is not None
     functions, names = call.measure.pair, list(arrays)
     entries = sum(len(images) * min(a.shape[1], len(images)) for a in arrays.values())

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from simcons.arrays import Array
 from simcons.errors import UserError
 from simcons.similarity.measures import Measure, PairFunctions, add_measure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Options = Mapping[str, Any]
 
 RANK_TOLERANCE = 1e-10  # singular values below this share of the largest are rounding

@@ -6,52 +6,23 @@ images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
+import torch
 
+from simcons.arrays import Array, FileRows, Rows
 from simcons.errors import UserError
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
-CHUNK_ROWS = 1024
-LAZY = ("shape", "dtype", "ndim", "__getitem__")  # arrays that are read by rows when needed
+CHUNK_VALUES = 1 << 18  # of a chunk of rows: what the steps on it share stays in the cache
 CONSTANT = 1e-12  # a spread below this share of the mean's norm is float64 rounding
-
-
-@dataclass(frozen=True)
-class Spilled:
-    """A (n, d) array in a file, read by rows explicitly: mapped pages would count as our memory.
-
-    Parameters
-    ----------
-    path
-        The raw file.
-    shape
-        (n, d).
-    dtype
-        Its type.
-    """
-
-    path: Path
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
-
-    def __getitem__(self, rows: slice) -> Array:
-        width = self.shape[1]
-        count = (rows.stop - rows.start) * width
-        offset = rows.start * width * self.dtype.itemsize
-        return np.fromfile(self.path, self.dtype, count, offset=offset).reshape(-1, width)
-
-
-def rows_at(x: Array | Spilled, rows: Array) -> Array:
-    """Return single rows of x by number."""
-    if isinstance(x, Spilled):
-        return np.concatenate([x[slice(int(r), int(r) + 1)] for r in rows])
-    return x[rows]
+NEAR_CONSTANT = 1e-4  # a row's spread below this share of its norm is computed the careful way
+NORMAL = (1e-140, 1e140)  # norms whose squares neither overflow nor underflow
+TWIN = 1e-12  # equal rows have squared norms that agree to this
 
 
 @dataclass(frozen=True)
@@ -80,7 +51,7 @@ class Prepared:
         cannot tell a distance of 0 from a small one.
     """
 
-    x: Array | Spilled
+    x: Array | FileRows
     scale: float
     square: Array
     norm: Array
@@ -89,44 +60,38 @@ class Prepared:
     twin: Array | None
 
 
-def check_features(features: Mapping[str, Any]) -> dict[str, Array]:
-    """Return the features as arrays, sorted by model id, if their shapes agree.
+@dataclass(frozen=True)
+class Moments:
+    """What a first reading of a model's rows finds, in float64.
 
-    Raises
-    ------
-    UserError
-        If there are no models, an array is not two-dimensional with real numbers, or the number of
-        rows differs between models.
+    Parameters
+    ----------
+    mean
+        (d,) mean of the rows y (L2-normalised, if asked for).
+    square
+        Mean of the squared norms of the rows y.
+    divisor
+        (n,) what a row read is divided by to give y: its norm, or 1.
     """
-    if len(features) == 0:
-        raise UserError("no features given: similarity needs at least one model")
-    arrays = {name: _as_array(name, features[name]) for name in sorted(features)}
-    first = next(iter(arrays))
-    n = len(arrays[first])
-    for name, array in arrays.items():
-        if len(array) != n:
-            raise UserError(
-                f"features of model '{name}' have {len(array)} rows, those of '{first}' {n}: "
-                "all models need the same images in the same order"
-            )
-    return arrays
 
+    mean: torch.Tensor
+    square: float
+    divisor: torch.Tensor
 
-def _as_array(name: str, value: Any) -> Array:
-    if hasattr(value, "detach"):  # a torch tensor, without importing torch
-        value = value.detach().cpu().numpy()
-    array = value if all(hasattr(value, a) for a in LAZY) else np.asanyarray(value)
-    if array.ndim != 2 or array.dtype.kind not in "fiub" or array.shape[1] == 0:
-        raise UserError(
-            f"features of model '{name}' have shape {array.shape} and type {array.dtype}; "
-            "needed: (n_images, n_dimensions), real numbers"
-        )
-    return array
+    @property
+    def size(self) -> float:
+        """Norm of the mean row."""
+        return float(torch.linalg.vector_norm(self.mean))
+
+    @property
+    def variance(self) -> float:
+        """Mean squared distance from the mean row; near 0 only its order of magnitude is right."""
+        return self.square - self.size**2
 
 
 def prepare(
     name: str,
-    source: Array,
+    source: Rows,
     order: Array,
     *,
     normalize: bool,
@@ -140,7 +105,7 @@ def prepare(
     name
         The model's id, for messages.
     source
-        (n, d) array, may be memory-mapped; it is read in chunks of rows, twice.
+        (n, d) array, may lie in a file; it is read in chunks of rows, twice.
     order
         (n,) the rows wanted, in this order.
     normalize
@@ -156,86 +121,135 @@ def prepare(
         If a value is NaN or infinite, values are too large for float64 squares, or all rows are
         the same (a constant model has HSIC 0 and no similarity).
     """
-    n, dim = source.shape
-    mean, mean_square = moments(name, source, order, normalize)
-    size = float(np.sqrt(mean @ mean))
-    variance = mean_square - size**2  # cancels near 0; only the order of magnitude is used
-    scale = float(np.sqrt(max(variance, 1e-14 * mean_square))) or 1.0
+    n, dim = len(order), source.shape[1]
+    found = moments(name, source, order, normalize)
+    scale = float(np.sqrt(max(found.variance, 1e-14 * found.square))) or 1.0
     dtype = np.dtype(np.float64 if exact else np.float32)
-    x = np.empty((n, dim), dtype) if spill is None else None
-    square, hashes = np.empty(n), np.empty(n, dtype=np.uint64)
-    norm, row_mean, spread = np.empty(n), np.empty(n), np.empty(n)
-    for rows, block in _chunks(source, order, normalize):
-        part = ((block - mean) / scale).astype(dtype)
-        square[rows] = np.square(part, dtype=np.float64).sum(axis=1)
-        hashes[rows] = hash_rows(part)
-        if x is None:
-            assert spill is not None
-            with spill.open("ab") as file:
-                part.tofile(file)
+    x: Array | FileRows
+    x = np.empty((n, dim), dtype) if spill is None else FileRows(spill, (n, dim), dtype)
+    square, norm, row_mean, spread = torch.empty((4, n), dtype=torch.float64)
+    centre = found.mean / scale
+    for rows, y in _chunks(source, order, found.divisor * scale):
+        norm[rows] = torch.linalg.vector_norm(y, dim=1)
+        row_mean[rows] = y.mean(dim=1)
+        spread[rows] = _spread(y, norm[rows], row_mean[rows])
+        part = y.sub_(centre) if exact else y.sub_(centre).float()
+        square[rows] = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64).square_()
+        if isinstance(x, FileRows):
+            with x.path.open("ab") as file:
+                part.numpy().tofile(file)
         else:
-            x[rows] = part
-        block = block / scale
-        norm[rows] = np.sqrt(np.square(block).sum(axis=1))
-        row_mean[rows] = block.mean(axis=1)
-        spread[rows] = np.sqrt(np.square(block - row_mean[rows, None]).sum(axis=1))
-    spread[spread <= CONSTANT * norm] = 0.0
-    if np.sqrt(square.mean()) * scale <= CONSTANT * size or not square.any():
+            x[rows] = part.numpy()
+    if float(square.mean().sqrt()) * scale <= CONSTANT * found.size or not square.any():
         raise UserError(
             f"model '{name}' is constant: its features are the same for all {n} images "
             f"{'after L2 normalisation ' if normalize else ''}(HSIC 0, similarity undefined)"
         )
-    kept = x if x is not None else Spilled(Path(str(spill)), (n, dim), dtype)
-    return Prepared(kept, scale, square, norm, row_mean, spread, twins(hashes))
+    return Prepared(
+        x,
+        scale,
+        square.numpy(),
+        norm.numpy(),
+        row_mean.numpy(),
+        spread.numpy(),
+        twins(x, square.numpy()),
+    )
 
 
-def hash_rows(x: Array) -> Array:
-    """Return (n,) 64-bit hashes of rows: the sum of their 32-bit words times fixed odd factors."""
-    words = np.ascontiguousarray(x).view(np.uint32)
-    factors = np.random.default_rng(0).integers(0, 2**63, words.shape[1], dtype=np.uint64)
-    return (words * (2 * factors + 1)).sum(axis=1)
+def _spread(y: torch.Tensor, norm: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """Return (r,) norms of rows less their own means, 0 where that is rounding.
+
+    |y - m|^2 = |y|^2 - d m^2 needs no further pass; near 0, where it cancels, rows are done anew.
+    """
+    spread = (norm.square() - y.shape[1] * mean.square()).clamp_(min=0).sqrt_()
+    near = spread <= NEAR_CONSTANT * norm
+    if near.any():
+        careful = torch.linalg.vector_norm(y[near] - mean[near, None], dim=1)
+        spread[near] = torch.where(careful > CONSTANT * norm[near], careful, 0.0)
+    return spread
 
 
-def twins(hashes: Array) -> Array | None:
-    """Return (n,) numbers that are equal for equal hashes, None if all differ."""
-    values, index = np.unique(hashes, return_inverse=True)
-    return index if len(values) < len(hashes) else None
+def twins(x: Rows, square: Array) -> Array | None:
+    """Return (n,) numbers that are equal for equal rows, None if all rows differ.
+
+    Parameters
+    ----------
+    x
+        (n, d).
+    square
+        (n,) squared norms of its rows: only rows that agree in it are compared.
+    """
+    by_size = np.argsort(square, kind="stable")
+    close = np.diff(square[by_size]) <= TWIN * square[by_size][1:]
+    candidates = np.sort(by_size[np.append(close, False) | np.append(False, close)])
+    index = np.arange(len(square))
+    step = max(1, CHUNK_VALUES // x.shape[1])
+    first: dict[bytes, int] = {}
+    for start in range(0, len(candidates), step):
+        numbers = candidates[start : start + step]
+        for number, row in zip(numbers, x[numbers] + 0.0, strict=True):  # + 0.0: no negative zeros
+            index[number] = first.setdefault(blake2b(row.tobytes()).digest(), number)
+    return index if len(np.unique(index)) < len(index) else None
 
 
-def moments(name: str, source: Array, order: Array, normalize: bool) -> tuple[Array, float]:
-    """Return the mean row (d,) and the mean squared norm, in float64; check that all is finite."""
-    total = np.zeros(source.shape[1])
-    square = 0.0
-    for rows, block in _chunks(source, order, normalize, name):
-        total += block.sum(axis=0)
-        with np.errstate(over="ignore"):
-            square += float(np.square(block).sum())
-        if not np.isfinite(square):
-            raise UserError(
-                f"features of model '{name}' are too large to square (rows {rows.start} and on)"
-            )
-    return total / len(order), square / len(order)
+def moments(name: str, source: Rows, order: Array, normalize: bool) -> Moments:
+    """Read the rows once; check that all values are finite.
+
+    Raises
+    ------
+    UserError
+        If a value is NaN or infinite, or values are too large to square.
+    """
+    n, dim = len(order), source.shape[1]
+    total = torch.zeros(dim, dtype=torch.float64)
+    norm = torch.empty(n, dtype=torch.float64)
+    for rows, block in _chunks(source, order):
+        norm[rows] = found = row_norms(block)
+        if not found.isfinite().all() or (not normalize and float(found.max()) > NORMAL[1]):
+            _refuse(name, block, order[rows])
+        if normalize:
+            block.div_(found.where(found > 0, 1.0)[:, None])
+        total += block.sum(dim=0)
+    if normalize:
+        return Moments(total / n, float((norm > 0).sum()) / n, norm.where(norm > 0, 1.0))
+    return Moments(total / n, float(norm.square().sum()) / n, torch.ones_like(norm))
+
+
+def _refuse(name: str, block: torch.Tensor, images: Array) -> NoReturn:
+    """Say which value is not finite, or that they are too large."""
+    bad = torch.argwhere(~block.isfinite())
+    if len(bad):
+        row, column = bad[0].tolist()
+        raise UserError(
+            f"features of model '{name}' hold {block[row, column]:g} (image {images[row]}, "
+            f"dimension {column}); all values must be finite"
+        )
+    raise UserError(f"features of model '{name}' are too large to square (image {images[0]} ff.)")
 
 
 def _chunks(
-    source: Array, order: Array, normalize: bool, check: str | None = None
-) -> Iterator[tuple[slice, Array]]:
-    """Iterate over (positions, float64 rows), normalised if asked for, checked if named."""
-    for start in range(0, len(order), CHUNK_ROWS):
-        index = order[start : start + CHUNK_ROWS]
-        block = np.asarray(source[index], dtype=np.float64)
-        if check is not None and not np.isfinite(block).all():
-            row, column = np.argwhere(~np.isfinite(block))[0]
-            raise UserError(
-                f"features of model '{check}' hold {block[row, column]} (image {index[row]}, "
-                f"dimension {column}); all values must be finite"
-            )
-        yield slice(start, start + len(index)), normalized_rows(block) if normalize else block
+    source: Rows, order: Array, divisor: torch.Tensor | None = None
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Iterate over (positions, float64 rows, divided by a number each)."""
+    step = max(1, CHUNK_VALUES // source.shape[1])
+    for start in range(0, len(order), step):
+        rows = slice(start, min(start + step, len(order)))
+        block = torch.from_numpy(np.asarray(source[order[rows]])).double()
+        yield rows, block if divisor is None else block.div_(divisor[rows, None])
+
+
+def row_norms(block: torch.Tensor) -> torch.Tensor:
+    """Return (r,) norms of the rows of a float64 block; huge and tiny values are no problem."""
+    norm = torch.linalg.vector_norm(block, dim=1)
+    odd = ~((norm > NORMAL[0]) & (norm < NORMAL[1]))
+    if odd.any():
+        largest = block[odd].abs().amax(dim=1)
+        scaled = block[odd] / largest.where(largest > 0, 1.0)[:, None]
+        norm[odd] = largest * torch.linalg.vector_norm(scaled, dim=1)
+    return norm
 
 
 def normalized_rows(block: Array) -> Array:
-    """Divide rows by their L2 norms without overflow; rows of zeros stay zero."""
-    largest = np.abs(block).max(axis=1, keepdims=True)
-    block = block / np.where(largest > 0, largest, 1.0)
-    norm = np.sqrt(np.square(block).sum(axis=1, keepdims=True))
+    """Divide float64 rows by their L2 norms; rows of zeros stay zero."""
+    norm = row_norms(torch.from_numpy(block)).numpy()[:, None]
     return block / np.where(norm > 0, norm, 1.0)

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from simcons.arrays import Array
 from simcons.similarity.blocks import Blocks
 from simcons.similarity.engine import ZERO_ENTRY, MakesTiles, Sums, gram_of_rows, pair_counts
-from simcons.similarity.prepare import Array
 
 RANK_SIZE = 1e-3  # ranks are exact to about 1e-7, so only ranks that are all tied have no variance
 

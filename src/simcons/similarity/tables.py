@@ -10,6 +10,7 @@ import numpy as np
 
 from simcons.errors import UserError, did_you_mean
 from simcons.files import read_json, read_parquet, write_json, write_parquet
+from simcons.similarity.levels import CHANCE_COLUMNS
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult, model_pairs
 from simcons.similarity.measures import lookup
 
@@ -17,15 +18,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("model_1", "model_2", "value", "standard_error")
+CHANCE_FILE = "chance.parquet"
 REPLICATE_COLUMNS = ("measure", "kind", "replicate", "model_1", "model_2", "value")
 
 
-def write_similarity(folder: Path, result: SimilarityResult) -> None:
+def write_similarity(
+    folder: Path, result: SimilarityResult, chance: pd.DataFrame | None = None
+) -> None:
     """Write a result into a folder: ``<measure>.parquet``, replicates.parquet, matrix.json.
 
     Every file is written atomically, matrix.json last; equal results give equal bytes.
+
+    Parameters
+    ----------
+    folder
+        Is made if it does not exist.
+    result
+        From `compute_similarity`.
+    chance
+        From `chance_level`: written to chance.parquet.
     """
     folder = Path(folder)
+    if chance is not None:
+        write_parquet(folder / CHANCE_FILE, chance)
     for name, matrix in result.items():
         ordered = not lookup(name).measure.symmetric
         write_parquet(folder / f"{name}.parquet", matrix.pairs(ordered=ordered))
@@ -100,6 +115,24 @@ def read_replicates(folder: Path) -> pd.DataFrame:
     path = Path(folder) / "replicates.parquet"
     table = read_parquet(path)
     _check_columns(path, table, REPLICATE_COLUMNS)
+    return table
+
+
+def read_chance(folder: Path) -> pd.DataFrame:
+    """Read a folder's similarities of shuffled images; empty where the folder has none.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged or has other columns.
+    """
+    import pandas as pd
+
+    path = Path(folder) / CHANCE_FILE
+    if not path.is_file():
+        return pd.DataFrame({column: [] for column in CHANCE_COLUMNS})
+    table = read_parquet(path)
+    _check_columns(path, table, CHANCE_COLUMNS)
     return table
 
 

@@ -25,8 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from simcons.arrays import Array, FileRows
 from simcons.similarity.measures import MeasureCall
-from simcons.similarity.prepare import Array, Prepared, Spilled, rows_at
+from simcons.similarity.prepare import Prepared
 
 SAMPLE_ROWS = 300  # rows on which the mean of a kernel is estimated
 MEDIAN_ROWS = 2000  # rows on which the median distance is taken
@@ -165,7 +166,7 @@ def median_distance(model: Prepared) -> float:
 
 
 def _rows_of(sample: Prepared) -> torch.Tensor:
-    assert not isinstance(sample.x, Spilled)
+    assert not isinstance(sample.x, FileRows)
     return torch.from_numpy(sample.x).double()
 
 
@@ -174,7 +175,7 @@ def _sample(model: Prepared, count: int) -> Prepared:
     n = len(model.square)
     rows = np.unique(np.linspace(0, n - 1, min(n, count)).astype(int))
     return Prepared(
-        rows_at(model.x, rows),
+        model.x[rows],
         model.scale,
         model.square[rows],
         model.norm[rows],

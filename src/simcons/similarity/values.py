@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simcons.arrays import Array
 from simcons.errors import UserError
 from simcons.similarity.blocks import Blocks, Subsets
 from simcons.similarity.engine import ZERO_ENTRY, Sums, pair_counts
-from simcons.similarity.prepare import Array
 
 ZERO_SUM = 1e-7  # the share of a raw sum of squares that float32 sums cannot tell from zero
 

@@ -10,6 +10,18 @@ import pandas as pd
 from simcons.errors import UserError
 from simcons.models.zoo.spec import UNTRAINED
 
+_COLUMNS = (
+    "model",
+    "objective",
+    "architecture",
+    "accuracy",
+    "control_accuracy",
+    "gain",
+    "worst_gain",
+    "worst_dataset",
+    "learned",
+)
+
 
 def learned(
     accuracy: pd.DataFrame, models: pd.DataFrame, held_out: Sequence[str], margin: float
@@ -34,13 +46,15 @@ def learned(
     DataFrame
         A row per trained model, sorted: ``model, objective, architecture, accuracy,
         control_accuracy, gain, worst_gain, worst_dataset, learned``; ``worst_gain`` is the smallest
-        gain on a single held-out set.
+        gain on a single held-out set. No rows for a study that trains no models.
 
     Raises
     ------
     UserError
         If a model has no accuracy on a held-out set, or an architecture has no control.
     """
+    if models.empty:
+        return pd.DataFrame(columns=_COLUMNS)
     if not held_out:
         raise UserError("zoo: no held-out data set to judge by; train on fewer data sets")
     seen = accuracy[accuracy["dataset"].isin(list(held_out))]
@@ -91,6 +105,7 @@ def learned_summary(table: pd.DataFrame, held_out: Sequence[str], margin: float)
         (mean accuracy and gain of each) and ``models`` (accuracy, control's accuracy, gain each).
     """
     numbers = ["accuracy", "control_accuracy", "gain"]
+    table = table.astype(dict.fromkeys(numbers, float) | {"learned": bool})
     rounded = table.assign(**{column: table[column].round(4) for column in numbers})
     by_objective = table.groupby("objective")[numbers].mean().round(4)
     return {

@@ -1,0 +1,118 @@
+"""The catalogue's data sets: lookup by folder name or published id, and the tables of labels."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from simcons.catalog.specs import DatasetSpec
+from simcons.catalog.tables import _entries, _read, checked_spec
+from simcons.errors import UserError, did_you_mean
+from simcons.paths import SPLITS, Paths, folder_name
+
+
+def dataset_specs() -> dict[str, DatasetSpec]:
+    """Return every data set by id: the catalogue's, and the user's own of ``own/datasets.yaml``.
+
+    Raises
+    ------
+    UserError
+        If the user's file holds anything that is not allowed.
+    """
+    path = Paths().own_datasets
+    if not path.is_file():
+        return _catalogue()
+    return {**_catalogue(), **_own(str(path), path.read_text(encoding="utf-8"))}
+
+
+@cache
+def _catalogue() -> dict[str, DatasetSpec]:
+    entries = _read("datasets.yaml").items()
+    return {key: checked_spec(DatasetSpec, key, entry) for key, entry in entries}
+
+
+@cache
+def _own(name: str, text: str) -> dict[str, DatasetSpec]:
+    entries = _entries(name, text)
+    twice = sorted(entries.keys() & _catalogue().keys())
+    if twice:
+        raise UserError(f"{name}: '{twice[0]}' is a data set of the catalogue; take another name")
+    return {
+        key: checked_spec(DatasetSpec, key, entry, where=name) for key, entry in entries.items()
+    }
+
+
+def dataset_spec(dataset: str) -> DatasetSpec:
+    """Return a data set by its id (``wds_vtab_cifar10``) or published id (``wds/vtab/cifar10``).
+
+    Raises
+    ------
+    UserError
+        If there is no such data set, or it has no single class per image (retrieval, multi-label).
+    """
+    specs = dataset_specs()
+    if dataset in specs:
+        return specs[dataset]
+    by_paper_id = {spec.paper_id: spec for spec in specs.values() if spec.paper_id}
+    if dataset in by_paper_id:
+        return by_paper_id[dataset]
+    refuse_by_name(dataset)
+    hint = did_you_mean(dataset, by_paper_id if "/" in dataset else specs)
+    raise UserError(f"unknown data set '{dataset}': {hint}")
+
+
+def refuse_by_name(dataset: str) -> None:
+    """Stop at the name of a public data set whose images have no single class.
+
+    Raises
+    ------
+    UserError
+        If it is one, as an id or as a hub repository (``clip-benchmark/wds_flickr30k``).
+    """
+    name = folder_name(dataset.rpartition("clip-benchmark/")[2]).removeprefix("wds_")
+    for reason, names in _labels("refused_datasets.yaml").items():
+        if name in names:
+            raise UserError(
+                f"data set '{dataset}' is refused: {reason}; probes and balanced subsets need "
+                f"exactly one class per image"
+            )
+
+
+@cache
+def _labels(file: str) -> dict[str, Any]:
+    text = files("simcons.catalog").joinpath(file).read_text(encoding="utf-8")
+    return YAML(typ="safe").load(text)
+
+
+def superclass_table(dataset: str) -> list[dict[str, Any]]:
+    """Return the superclasses of a derived data set, in the order of their labels.
+
+    Returns
+    -------
+    list of dict
+        Keys ``train`` and ``test``: the parent's labels; ``name`` if the superclass has one.
+
+    Raises
+    ------
+    UserError
+        If there is no such table.
+    """
+    tables = _labels("superclasses.yaml")
+    if dataset not in tables:
+        hint = did_you_mean(dataset, tables)
+        raise UserError(f"data set '{dataset}' has no table of superclasses: {hint}")
+    return [dict(row) for row in tables[dataset]]
+
+
+def variant_classes(variant: str) -> list[int] | None:
+    """Return the parent's labels that a test-only variant has, ascending; None: all."""
+    classes = _labels("variant_classes.yaml").get(variant)
+    return None if classes is None else list(classes)
+
+
+def dataset_splits(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the splits that a data set has: a variant has a test split only."""
+    return ("test",) if spec.variant_of else SPLITS

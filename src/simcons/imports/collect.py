@@ -1,0 +1,205 @@
+"""Read a folder of published results; say what was taken, and what was left and why."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simcons.catalog import model_specs
+from simcons.errors import UserError
+from simcons.imports.layout import (
+    ACCURACY_TABLE,
+    MAIN_PROBE,
+    SIMILARITY_TABLE,
+    PublishedFile,
+    dataset_name,
+    measure_name,
+    published_files,
+)
+from simcons.imports.matrices import Matrix, read_matrix, unknown_model
+from simcons.imports.probes import read_result
+from simcons.imports.tables import read_accuracy_table, read_similarity_table
+
+
+@dataclass(frozen=True)
+class Left:
+    """Something that was not taken, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass
+class Published:
+    """What a folder of published results holds, checked and in our names.
+
+    Attributes
+    ----------
+    folder
+        Where it was read from.
+    matrices
+        By (data set, measure).
+    probes
+        Per data set a row per model and seed (`simcons.imports.probes.probe_table`).
+    subsets, features
+        Files to convert.
+    sources
+        Per data set the files that were taken, by path below the folder.
+    left
+        What was not taken.
+    """
+
+    folder: Path
+    matrices: dict[tuple[str, str], Matrix] = field(default_factory=dict)
+    probes: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    subsets: list[PublishedFile] = field(default_factory=list)
+    features: list[PublishedFile] = field(default_factory=list)
+    sources: dict[str, dict[str, Path]] = field(default_factory=lambda: defaultdict(dict))
+    left: list[Left] = field(default_factory=list)
+
+    def datasets(self) -> list[str]:
+        """Return every data set of which there is a similarity, a probe or a subset, sorted."""
+        subsets = (dataset_name(file.says["dataset"]) for file in self.subsets)
+        return sorted({*(dataset for dataset, _ in self.matrices), *self.probes, *subsets})
+
+
+def read_published(folder: Path) -> Published:
+    """Read a folder in the authors' layout.
+
+    Raises
+    ------
+    UserError
+        If there is no such folder, or it holds nothing of the layout.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    found = Published(folder)
+    tables: dict[str, PublishedFile] = {}
+    other: Counter[str] = Counter()
+    for file in published_files(folder):
+        if file.kind == "other":
+            other[Path(file.name).parent.as_posix()] += 1
+        elif file.kind in ("similarity_table", "accuracy_table"):
+            tables[file.name] = file
+        elif file.kind in _READERS:
+            try:
+                _READERS[file.kind](found, file)
+            except UserError as error:
+                found.left.append(Left(file.name, _why(error, file)))
+    # The tables last: they fill gaps, and are compared with what the single files say.
+    if SIMILARITY_TABLE in tables:
+        _take_similarity_table(found, tables[SIMILARITY_TABLE])
+    if ACCURACY_TABLE in tables:
+        _take_accuracy_table(found, tables[ACCURACY_TABLE])
+    for parent, count in sorted(other.items()):
+        files = "1 file" if count == 1 else f"{count} files"
+        found.left.append(Left(f"{parent}: {files}", "not part of the published layout"))
+    if not (found.matrices or found.probes or found.features):
+        reasons = "".join(f"\n  {left.what}: {left.why}" for left in found.left[:20])
+        raise UserError(f"{folder}: nothing in it could be imported{reasons}")
+    return found
+
+
+def _why(error: UserError, file: PublishedFile) -> str:
+    """Return the reason without the file's name, which stands beside it."""
+    text = str(error)
+    for prefix in (f"{file.path}: ", f"{file.name}: "):
+        text = text.removeprefix(prefix)
+    return text
+
+
+def _take_matrix(found: Published, file: PublishedFile) -> None:
+    place = (dataset_name(file.says["dataset"]), measure_name(file.says["measure"]))
+    if place in found.matrices:
+        raise UserError(f"{place[1]} on {place[0]} was taken from another folder already")
+    matrix = read_matrix(file.path)
+    found.matrices[place] = matrix
+    ids = file.path.with_name("model_ids.txt")
+    sources = found.sources[place[0]]
+    sources |= {file.name: file.path, ids.relative_to(found.folder).as_posix(): ids}
+    found.left += [Left(ids.relative_to(found.folder).as_posix(), why) for why in matrix.unknown]
+
+
+def _take_probe(found: Published, file: PublishedFile) -> None:
+    if tuple(file.says["settings"].split("/")) != MAIN_PROBE:
+        raise UserError(f"another setting than the main results' ({'/'.join(MAIN_PROBE)})")
+    dataset, model = dataset_name(file.says["dataset"]), file.says["model"]
+    if model not in model_specs():
+        raise UserError(unknown_model(model))
+    row = {"model": model, "seed": int(file.says["seed"]), **read_result(file.path)}
+    if any((r["model"], r["seed"]) == (model, row["seed"]) for r in found.probes[dataset]):
+        raise UserError(f"seed {row['seed']} of '{model}' on {dataset} was taken already")
+    found.probes[dataset].append(row)
+    found.sources[dataset][file.name] = file.path
+
+
+def _take_subset(found: Published, file: PublishedFile) -> None:
+    dataset = dataset_name(file.says["dataset"])
+    found.subsets.append(file)
+    found.sources[dataset][file.name] = file.path
+
+
+def _take_features(found: Published, file: PublishedFile) -> None:
+    found.features.append(file)
+
+
+_READERS = {
+    "matrix": _take_matrix,
+    "probe": _take_probe,
+    "subset": _take_subset,
+    "features": _take_features,
+}
+
+
+def _take_similarity_table(found: Published, file: PublishedFile) -> None:
+    try:
+        matrices, left = read_similarity_table(file.path)
+    except UserError as error:
+        found.left.append(Left(file.name, _why(error, file)))
+        return
+    found.left += [Left(what, why) for what, why in left]
+    for place, matrix in sorted(matrices.items()):
+        dataset, measure = place
+        found.sources[dataset][file.name] = file.path
+        if place not in found.matrices:
+            found.matrices[place] = matrix
+            found.left += [Left(file.name, why) for why in matrix.unknown]
+            continue
+        difference = _difference(found.matrices[place], matrix)
+        if difference > 1e-4:
+            found.left.append(
+                Left(
+                    f"{file.name}: {measure} on {dataset}",
+                    f"differs from similarity_matrix.pt by up to {difference:.2g}, which was taken",
+                )
+            )
+
+
+def _difference(first: Matrix, second: Matrix) -> float:
+    """Return the largest difference between two matrices on their common models."""
+    common = sorted(set(first.models) & set(second.models))
+    one, two = (
+        m.values[np.ix_(at, at)]
+        for m, at in ((m, [m.models.index(c) for c in common]) for m in (first, second))
+    )
+    return float(np.abs(one - two).max(initial=0.0))
+
+
+def _take_accuracy_table(found: Published, file: PublishedFile) -> None:
+    try:
+        accuracies, left = read_accuracy_table(file.path)
+    except UserError as error:
+        found.left.append(Left(file.name, _why(error, file)))
+        return
+    found.left += [Left(what, why) for what, why in left]
+    single = {dataset: {row["model"] for row in rows} for dataset, rows in found.probes.items()}
+    for (dataset, model), value in sorted(accuracies.items()):
+        if model not in model_specs():
+            found.left.append(Left(f"{file.name}: {dataset}", unknown_model(model)))
+        elif model not in single.get(dataset, ()):
+            found.probes[dataset].append({"model": model, "top1": value})
+            found.sources[dataset][file.name] = file.path

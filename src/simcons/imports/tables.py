@@ -1,0 +1,106 @@
+"""The authors' aggregated CSV tables: similarities of all pairs, accuracies of all models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simcons.errors import UserError
+from simcons.imports.layout import dataset_name, measure_name
+from simcons.imports.matrices import Matrix, checked
+from simcons.imports.probes import check_share
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIMILARITY_COLUMNS = ("Similarity metric", "DS", "Model 1", "Model 2", "Similarity value")
+ACCURACY_COLUMNS = ("DS", "Model", "TestAcc")
+
+
+def read_similarity_table(
+    path: Path,
+) -> tuple[dict[tuple[str, str], Matrix], list[tuple[str, str]]]:
+    """Return the similarity matrices that the table of all pairs holds.
+
+    Returns
+    -------
+    matrices : dict
+        By (data set, measure), in our names.
+    left : list
+        (what, why) of each group of rows that makes no matrix.
+    """
+    table = _read(path, SIMILARITY_COLUMNS)
+    found: dict[tuple[str, str], Matrix] = {}
+    left = []
+    for (metric, dataset), rows in table.groupby(["Similarity metric", "DS"], sort=True):
+        where = f"{path.name}: {metric} on {dataset}"
+        try:
+            place = (dataset_name(str(dataset)), measure_name(str(metric)))
+            if place in found:
+                raise UserError(f"{where}: comes twice, under two names")
+            found[place] = _matrix(where, rows)
+        except UserError as error:
+            left.append((where, str(error).removeprefix(f"{where}: ")))
+    return found, left
+
+
+def _matrix(where: str, rows: pd.DataFrame) -> Matrix:
+    """Return the matrix of pairs given once or in both orders."""
+    ids = sorted({*rows["Model 1"], *rows["Model 2"]})
+    at = {name: k for k, name in enumerate(ids)}
+    values = np.full((len(ids), len(ids)), np.nan)
+    np.fill_diagonal(values, 1.0)
+    one, two = rows["Model 1"].map(at).to_numpy(), rows["Model 2"].map(at).to_numpy()
+    if rows.duplicated(["Model 1", "Model 2"]).any():
+        twice = rows[rows.duplicated(["Model 1", "Model 2"])].iloc[0]
+        raise UserError(f"{where}: {twice['Model 1']} and {twice['Model 2']} come twice")
+    values[one, two] = rows["Similarity value"].to_numpy(dtype=np.float64)
+    values = np.where(np.isnan(values), values.T, values)
+    if np.isnan(values).any():
+        i, j = np.argwhere(np.isnan(values))[0]
+        raise UserError(
+            f"{where}: no value for {ids[i]} and {ids[j]} "
+            f"({int(np.isnan(values).sum()) // 2} pairs are missing)"
+        )
+    return checked(where, values, ids)
+
+
+def read_accuracy_table(
+    path: Path,
+) -> tuple[dict[tuple[str, str], float], list[tuple[str, str]]]:
+    """Return top-1 accuracies by (data set, model), and (what, why) of the rows left.
+
+    Models are checked by the caller.
+    """
+    table = _read(path, ACCURACY_COLUMNS)
+    found: dict[tuple[str, str], float] = {}
+    left = []
+    for dataset, rows in table.groupby("DS", sort=True):
+        where = f"{path.name}: {dataset}"
+        try:
+            name = dataset_name(str(dataset))
+            if rows["Model"].duplicated().any():
+                twice = rows["Model"][rows["Model"].duplicated()].iloc[0]
+                raise UserError(f"model '{twice}' comes twice")
+            values = dict(zip(rows["Model"], rows["TestAcc"].astype(float), strict=True))
+            for model, value in values.items():
+                check_share(model, "TestAcc", value)
+            found |= {(name, model): value for model, value in values.items()}
+        except (UserError, ValueError) as error:
+            left.append((where, str(error)))
+    return found, left
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: not a readable CSV table ({error})") from None
+    for column in columns:
+        if column not in table.columns:
+            raise UserError(f"{path}: no column '{column}'; it has {', '.join(table.columns)}")
+    return table.dropna(subset=[c for c in columns if "value" not in c and c != "TestAcc"])

@@ -1,0 +1,164 @@
+"""The user's own models: a Python function that returns (module, transform).
+
+``name`` is ``package.module:function``; the package may lie in the folder ``own`` of the repository
+or be installed. The function gets the entry's ``options``. Its module maps a batch to the pooled
+representation; its transform is a callable from a PIL RGB image to one input, a TransformSpec, or a
+dict of its fields, and gives way to the entry's ``transform``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import ValidationError
+
+from simcons.catalog import ModelSpec, TransformSpec
+from simcons.errors import UserError, did_you_mean
+from simcons.files import sha256_file, sha256_json
+from simcons.models import weights
+from simcons.models.transforms import ImageTransform, Transform
+from simcons.own import make_importable
+from simcons.paths import Paths
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def identity(spec: ModelSpec) -> dict[str, Any]:
+    """Return what decides the weights: the code, the entry's seed, and the file it names.
+
+    The code is that of every module in ``own`` if the function lies there; of an installed package,
+    its version and the function's module.
+    """
+    named = {"sha256": weights.cached_sha256(weights.locate(spec))} if spec.weights.path else {}
+    return {"code": _code_digest(spec), "seed": spec.seed, **named}
+
+
+def transform(spec: ModelSpec) -> TransformSpec | None:
+    """Return None: the function makes it."""
+    return None
+
+
+def build(spec: ModelSpec) -> tuple[torch.nn.Module, ImageTransform]:
+    """Call the function.
+
+    Raises
+    ------
+    UserError
+        If there is no such function, it fails, or it returns something else.
+    """
+    function = _function(spec)
+    if spec.weights.path:
+        weights.locate(spec)  # refuse a file that is missing or has another hash
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(spec.seed or 0)
+            made = function(**spec.options)
+    except Exception as error:
+        raise UserError(f"model '{spec.id}': {spec.name} failed: {_said(error)}") from error
+    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], torch.nn.Module)):
+        raise UserError(
+            f"model '{spec.id}': {spec.name} returned {_kinds(made)}; it must return a torch "
+            f"module and a transform: (module, transform)"
+        )
+    return made[0], _image_transform(spec, made[1])
+
+
+@dataclass(frozen=True, eq=False)
+class OwnTransform:
+    """A user's transform, checked: one float32 input (channels, height, width) per image."""
+
+    model: str
+    function: Callable[[Image], Any]
+
+    def __call__(self, image: Image) -> torch.Tensor:
+        """Return the input of a PIL RGB image."""
+        made = self.function(image)
+        if not isinstance(made, torch.Tensor) or made.ndim != 3:
+            raise UserError(
+                f"model '{self.model}': its transform returned {_kinds(made)}, not a tensor "
+                f"(channels, height, width)"
+            )
+        return made.float()
+
+
+def _image_transform(spec: ModelSpec, made: Any) -> ImageTransform:
+    try:
+        if isinstance(made, dict):
+            made = TransformSpec.model_validate(made)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise UserError(f"model '{spec.id}': its transform: {key}: {problem['msg']}") from None
+    if isinstance(made, TransformSpec):
+        return Transform(made)
+    if not callable(made):
+        raise UserError(
+            f"model '{spec.id}': its transform is {_kinds(made)}; allowed: a callable from a PIL "
+            f"image to a tensor, a TransformSpec, or a dict of its fields"
+        )
+    return OwnTransform(spec.id, made)
+
+
+def _function(spec: ModelSpec) -> Callable[..., Any]:
+    module_name, _, name = spec.name.partition(":")
+    make_importable()
+    if _origin(spec) is None:
+        raise UserError(
+            f"model '{spec.id}': there is no Python module '{module_name}', neither in "
+            f"{Paths().own}/ nor installed"
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise UserError(f"model '{spec.id}': {module_name} failed: {_said(error)}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        own = [n for n, value in vars(module).items() if callable(value) and n[0] != "_"]
+        hint = did_you_mean(name, own)
+        raise UserError(f"model '{spec.id}': '{module_name}' has no function '{name}': {hint}")
+    return function
+
+
+def _origin(spec: ModelSpec) -> Path | None:
+    try:
+        found = find_spec(spec.name.partition(":")[0])
+    except ModuleNotFoundError:
+        return None
+    return Path(found.origin) if found is not None and found.origin else None
+
+
+def _code_digest(spec: ModelSpec) -> str:
+    from importlib.metadata import packages_distributions, version
+
+    make_importable()
+    origin, folder = _origin(spec), Paths().own.resolve()
+    if origin is None:
+        _function(spec)  # says what is missing
+        raise AssertionError(spec.name)
+    if folder in origin.resolve().parents:
+        files = {str(p.relative_to(folder)): sha256_file(p) for p in sorted(folder.rglob("*.py"))}
+        return sha256_json({"function": spec.name, "files": files})
+    package = spec.name.split(".")[0].split(":")[0]
+    versions = {name: version(name) for name in packages_distributions().get(package, [])}
+    return sha256_json({"function": spec.name, "module": sha256_file(origin), "versions": versions})
+
+
+def _said(error: Exception) -> str:
+    """Return what an exception of the user's code says, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
+
+
+def _kinds(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(type(part).__name__ for part in value)})"
+    shape = f" {tuple(value.shape)}" if isinstance(value, torch.Tensor) else ""
+    return f"{type(value).__name__}{shape}"
