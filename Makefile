@@ -48,6 +48,7 @@ lint: .venv/.installed-test ## check style and types
 	mypy
 
 bench: .venv/.installed-bench ## measure speed and memory; see benchmarks/README.md
+	python benchmarks/extraction.py
 	python benchmarks/similarity.py
 	python benchmarks/probes.py
 

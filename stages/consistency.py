@@ -25,7 +25,7 @@ def main() -> None:
     tables = analyse(
         similarities,
         models,
-        Settings(**study.consistency.model_dump(exclude={"accuracy_from"})),
+        Settings(**study.consistency.model_dump(exclude={"accuracy_from", "labels"})),
         replicates=read_all_replicates(study, paths),
         threads=study.numerics.threads,
     )

@@ -14,6 +14,7 @@ def main() -> None:
     from simcons.results import (
         feature_warnings,
         figure_inputs,
+        import_warnings,
         input_digests,
         library_versions,
         probe_warnings,
@@ -31,6 +32,7 @@ def main() -> None:
             digests=input_digests(study, paths),
             versions=library_versions(),
             warnings=[
+                *import_warnings(study),
                 *feature_warnings(study),
                 *zoo_warnings(paths),
                 *probe_warnings(inputs.probes),

@@ -1,12 +1,14 @@
 """`simcons exec RESOURCE -- COMMAND`: where a stage's command runs.
 
 Where a job runs must not change a result, so it is no param: it comes from the environment,
-``SIMCONS_EXECUTOR``. ``local`` (the default) runs the command here.
+``SIMCONS_EXECUTOR``. ``local`` (the default) runs the command here, ``slurm`` submits it to a
+cluster and waits for it.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,11 +18,14 @@ from typing import NoReturn
 from simcons.errors import UserError, did_you_mean
 
 RESOURCES = ("light", "cpu", "gpu")
-EXECUTORS = ("local",)
+EXECUTORS = ("local", "slurm")
+SUBMITTER_GONE = 75  # exit code: what started this is gone (sysexits' "temporary failure")
 
 
-def execute(resource: str, command: Sequence[str]) -> NoReturn:
-    """Run a command in place of this process, so that signals reach it and nothing is left over.
+def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> NoReturn:
+    """Run a command where SIMCONS_EXECUTOR says, and leave with its exit code.
+
+    Locally it takes the place of this process, so that signals reach it and nothing is left over.
 
     Parameters
     ----------
@@ -28,11 +33,13 @@ def execute(resource: str, command: Sequence[str]) -> NoReturn:
         What the command needs, one of `RESOURCES`; only a cluster tells them apart.
     command
         Program and arguments; ``python`` is the interpreter that runs simcons.
+    dry_run
+        Only print what would run.
 
     Raises
     ------
     UserError
-        If the resource, the executor or the program does not exist.
+        If the resource, the executor or the program does not exist, or the cluster refuses the job.
     """
     if resource not in RESOURCES:
         raise UserError(f"unknown resource '{resource}': {did_you_mean(resource, RESOURCES)}")
@@ -41,8 +48,30 @@ def execute(resource: str, command: Sequence[str]) -> NoReturn:
         raise UserError(f"SIMCONS_EXECUTOR is '{executor}': {did_you_mean(executor, EXECUTORS)}")
     if not command:
         raise UserError("nothing to run: simcons exec RESOURCE -- COMMAND ...")
-    program = sys.executable if command[0] == "python" else shutil.which(command[0])
-    if program is None:
-        raise UserError(f"no program '{command[0]}' on the PATH")
+    if executor == "slurm":
+        from simcons import slurm
+
+        if dry_run:
+            print(slurm.dry_run(resource, command), end="")
+            sys.exit(0)
+        sys.exit(slurm.run(resource, command))
+    path = program(command[0])
+    if dry_run:
+        print(shlex.join([path, *command[1:]]))
+        sys.exit(0)
     sys.stdout.flush()
-    os.execv(Path(program), [command[0], *command[1:]])
+    os.execv(Path(path), [command[0], *command[1:]])
+
+
+def program(name: str) -> str:
+    """Return the path of a program; ``python`` is the interpreter that runs simcons.
+
+    Raises
+    ------
+    UserError
+        If there is none of this name.
+    """
+    path = sys.executable if name == "python" else shutil.which(name)
+    if path is None:
+        raise UserError(f"no program '{name}' on the PATH")
+    return path

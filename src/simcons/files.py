@@ -166,3 +166,14 @@ def sha256_json(value: Any) -> str:
 def sha256_lines(lines: list[str]) -> str:
     """Return the SHA-256 of an ordered list of strings (sample keys)."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def tail_lines(path: Path, n_lines: int) -> list[str]:
+    """Return the last lines of a log that are not blank; none if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 20_000))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return [line for line in text.replace("\r", "\n").splitlines() if line.strip()][-n_lines:]

@@ -19,12 +19,19 @@ NUMERICS_VERSION: dict[str, int] = {"features": 1, "probes": 1, "zoo": 1}
 # Modules (below src/simcons) whose code decides the values of each kind of result.
 DECIDING_MODULES: dict[str, tuple[str, ...]] = {
     "features": (
+        "datasets/reading.py",
         "datasets/shards.py",
+        "features/batches.py",
+        "features/device.py",
         "features/extraction.py",
         "models/extractor.py",
+        "models/readout.py",
         "models/source_open_clip.py",
         "models/source_pixels.py",
+        "models/source_python.py",
         "models/source_timm.py",
+        "models/source_torchvision.py",
+        "models/source_transformers.py",
         "models/source_zoo.py",
         "models/transforms.py",
         "models/weights.py",

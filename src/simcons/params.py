@@ -8,9 +8,8 @@ and the nearest valid name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,7 +19,6 @@ from pydantic import (
     PlainValidator,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -37,11 +35,11 @@ from simcons.catalog import (
 )
 from simcons.catalog import model_specs as catalogue_models
 from simcons.errors import UserError, did_you_mean
-from simcons.files import read_yaml
 from simcons.models.zoo.entry import zoo_model_spec
 from simcons.models.zoo.spec import ZooSpec, resolve_spec
 from simcons.paths import Paths, folder_name
 from simcons.probes.protocol import Protocol
+from simcons.validation import load_validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -489,42 +487,4 @@ def load_study(path: Path = Path("params.yaml")) -> Study:
         If the file is missing, is not YAML, or holds anything that is not allowed: one line for
         each problem.
     """
-    values = read_yaml(path)
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        problems = "\n".join(_problem(values, dict(e)) for e in error.errors())
-        raise UserError(f"{path}: {problems}") from None
-
-
-def _problem(values: Any, error: dict[str, Any]) -> str:
-    """Return one line for one problem: key, what was got, what is allowed."""
-    location = [part for part in error["loc"] if part != "[key]"]
-    key = ".".join(map(str, location))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        allowed = _keys_beside(location)
-        return f"unknown key '{key}': {did_you_mean(str(location[-1]), allowed)}"
-    if error["type"] == "missing":
-        return f"key '{key}' is missing"
-    if error["type"] == "value_error":
-        return f"{key}: {message}" if key and not message.startswith(key) else message
-    got = error["input"]
-    return f"{key}: got {got!r}; {message[0].lower()}{message[1:]}"
-
-
-def _keys_beside(location: list[Any]) -> Iterable[str]:
-    """Return the keys that are allowed where an unknown one was found."""
-    section: type[BaseModel] = Study
-    for part in location[:-1]:
-        found = next(_sections_of(section.model_fields.get(str(part))), None)
-        section = found or (Dataset if section is Study else section)
-    return section.model_fields
-
-
-def _sections_of(field: Any) -> Iterator[type[BaseModel]]:
-    if field is None:
-        return
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield kind
+    return load_validated(Study, path)

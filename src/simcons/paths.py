@@ -134,6 +134,22 @@ class Paths:
         return self.root / ".simcons" / "placed" / name
 
     @property
+    def slurm_settings(self) -> Path:
+        """What the stages ask of a SLURM cluster; an experiment's copy may lack it."""
+        here = self.root / "slurm.yaml"
+        return here if here.is_file() else self._origin / "slurm.yaml"
+
+    @property
+    def slurm(self) -> Path:
+        """Scripts, logs and exit codes of SLURM jobs."""
+        return self.root / ".simcons" / "slurm"
+
+    @property
+    def run(self) -> Path:
+        """State and logs of `simcons run`."""
+        return self.root / ".simcons" / "run"
+
+    @property
     def store(self) -> Path:
         """The content-addressed store (``SIMCONS_STORE``, default ``.simcons/store``)."""
         return self._shared("SIMCONS_STORE", "store")
@@ -152,8 +168,13 @@ class Paths:
         chosen = os.environ.get(variable)
         if chosen:
             return Path(chosen).expanduser()
+        return self._origin / ".simcons" / name
+
+    @property
+    def _origin(self) -> Path:
+        """The repository that a copy of `dvc exp run` was made from; else this one."""
         root = self.root.resolve()
         for parent in root.parents:
             if parent.parts[-3:] == (".dvc", "tmp", "exps"):
-                return parent.parents[2] / ".simcons" / name
-        return root / ".simcons" / name
+                return parent.parents[2]
+        return root

@@ -8,13 +8,14 @@ needs no data.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcons.errors import UserError
+from simcons.errors import UserError, did_you_mean
+from simcons.files import read_yaml
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -30,7 +31,8 @@ class StageState:
     name
         As in `dvc repro NAME`.
     state
-        ``done``, ``stale`` (an input changed) or ``missing`` (an output is not here).
+        ``done``, ``stale`` (an input changed), ``missing`` (an output is not here) or ``busy``
+        (another DVC command holds it).
     reasons
         What changed.
     """
@@ -76,7 +78,8 @@ def stale_stages(root: Path = Path()) -> tuple[int, list[StageState]]:
     """
     with _open(root) as repo:
         stages = _stages(repo)
-        made = {str(out.fspath): out for stage in stages for out in stage.outs}
+        # Not stages' outputs alone: imported results are DVC's too, by a .dvc file that git tracks.
+        made = {str(out.fspath): out for stage in repo.index.stages for out in stage.outs}
         stale = []
         for stage in stages:
             reasons = tuple(_differences(stage, made))
@@ -111,9 +114,18 @@ def _changes(status: Any) -> Iterator[str]:
 
 def stage_states(root: Path = Path()) -> list[StageState]:
     """Return every stage's state in the workspace, in dvc.yaml's order."""
+    from dvc.lock import LockError
+
     with _open(root) as repo:
-        changed = repo.status()
-        return [_state(stage, changed.get(stage.addressing, [])) for stage in _stages(repo)]
+        states = []
+        for stage in _stages(repo):
+            try:
+                with repo.lock:
+                    changes = stage.status(check_updates=True).get(stage.addressing, [])
+                states.append(_state(stage, changes))
+            except LockError as error:
+                states.append(StageState(stage.addressing, "busy", (str(error).split(",")[0],)))
+        return states
 
 
 def _state(stage: PipelineStage, changes: list[Any]) -> StageState:
@@ -128,3 +140,106 @@ def _state(stage: PipelineStage, changes: list[Any]) -> StageState:
         else:
             reasons.append(str(change))
     return StageState(stage.addressing, "stale" if reasons else "done", tuple(reasons))
+
+
+def remove_outputs(name: str, root: Path = Path()) -> None:
+    """Remove a stage's outputs from the workspace, as DVC does before it runs the stage.
+
+    It takes no lock: it is for the stage's own command, for which DVC holds one on the outputs.
+
+    Parameters
+    ----------
+    name
+        As in `dvc repro NAME`.
+    root
+        The repository's root.
+    """
+    with _open(root) as repo:
+        for stage in _stages(repo):
+            if stage.addressing == name:
+                for out in stage.outs:
+                    if not out.persist:
+                        out.remove(ignore_remove=False)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage and the stages that it depends on.
+
+    Attributes
+    ----------
+    name
+        As in `dvc repro NAME`.
+    needs
+        Names of the stages whose outputs it reads.
+    """
+
+    name: str
+    needs: frozenset[str]
+
+
+def steps(targets: Sequence[str] = (), root: Path = Path()) -> list[Step]:
+    """Return the stages that `dvc repro TARGETS` would look at, in its order.
+
+    Parameters
+    ----------
+    targets
+        Stages to make, with what they depend on; all by default.
+    root
+        The repository's root.
+
+    Raises
+    ------
+    UserError
+        If a target is no stage.
+    """
+    with _open(root) as repo:
+        from dvc.repo.reproduce import get_active_graph, plan_repro
+
+        known = {stage.addressing: stage for stage in _stages(repo)}
+        for target in targets:
+            if target not in known:
+                raise UserError(f"no stage '{target}': {did_you_mean(target, known)}")
+        graph = get_active_graph(repo.index.graph)
+        chosen = [known[target] for target in targets] or list(known.values())
+        return [
+            Step(
+                stage.addressing,
+                frozenset(n.addressing for n in graph.successors(stage) if n.addressing in known),
+            )
+            for stage in plan_repro(graph, chosen)
+            if stage.addressing in known
+        ]
+
+
+def order_lock(names: Sequence[str], root: Path = Path()) -> None:
+    """Bring the stages of dvc.lock into an order, others after them.
+
+    DVC appends a stage to dvc.lock when it is first done, so the order would otherwise tell which
+    of the stages that ran side by side was quicker.
+
+    Parameters
+    ----------
+    names
+        Stages in the order wanted.
+    root
+        The repository's root.
+    """
+    with _open(root) as repo:
+        from dvc.utils.serialize import modify_yaml
+
+        path = root / "dvc.lock"
+        with repo.lock:
+            present = lock_names(root)
+            wanted = [n for n in names if n in present]
+            wanted += [n for n in present if n not in set(names)]
+            if wanted != present:
+                with modify_yaml(str(path)) as lock:
+                    stages = lock["stages"]
+                    lock["stages"] = {name: stages[name] for name in wanted}
+
+
+def lock_names(root: Path = Path()) -> list[str]:
+    """Return the names of the stages in dvc.lock, in its order."""
+    path = root / "dvc.lock"
+    return list(read_yaml(path).get("stages") or {}) if path.is_file() else []

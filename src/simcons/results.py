@@ -342,6 +342,19 @@ def probe_warnings(probes: pd.DataFrame) -> list[str]:
     return found
 
 
+def import_warnings(study: Study) -> list[str]:
+    """Return a sentence if results were taken from published ones."""
+    given = study.imported
+    if not (given.similarity or given.probes):
+        return []
+    return [
+        f"Published results, not computed here (imports/{given.name}): the similarities on "
+        f"{len(given.similarity)} of {len(study.measured())} data sets and the accuracies on "
+        f"{len(given.probes)} of {len(study.probed())}. Their standard errors and reliabilities "
+        f"were not published, so none are given."
+    ]
+
+
 def zoo_warnings(paths: Paths) -> list[str]:
     """Return a sentence if models that the pipeline trained have not learned."""
     summary = read_json(paths.metrics / "zoo.json")

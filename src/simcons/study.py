@@ -32,6 +32,20 @@ def active_study(paths: Paths) -> str | None:
     return None
 
 
+def study_path(name: str, paths: Paths) -> Path:
+    """Return the file of a ready-made study.
+
+    Raises
+    ------
+    UserError
+        If there is no such study.
+    """
+    names = study_names(paths)
+    if name not in names:
+        raise UserError(f"unknown study '{name}': {did_you_mean(name, names)}")
+    return paths.study_file(name)
+
+
 def use_study(name: str, paths: Paths) -> list[Path]:
     """Make a ready-made study the active one and tidy data/.
 
@@ -45,10 +59,7 @@ def use_study(name: str, paths: Paths) -> list[Path]:
     UserError
         If there is no such study, or it does not validate; params.yaml is then as it was.
     """
-    names = study_names(paths)
-    if name not in names:
-        raise UserError(f"unknown study '{name}': {did_you_mean(name, names)}")
-    source = paths.studies / f"{name}.yaml"
+    source = study_path(name, paths)
     study = load_study(source)
     with atomic(paths.params) as part:
         shutil.copyfile(source, part)

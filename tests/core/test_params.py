@@ -190,3 +190,60 @@ def test_a_zoo_model_that_is_not_in_the_study_is_named():
     with pytest.raises(UserError, match="did you mean 'vicreg_conv_wide_1'"):
         study.zoo_spec("vicreg_conv_wide1")
     assert study.held_out() == ["digits", "printed_digits", "shapes", "symbols"]
+
+
+def with_variant(values, name="wds_imagenet_a", parent="wds_imagenet1k", probed=True) -> None:
+    values["datasets"] |= {"wds_imagenet1k": {}, "wds_imagenet_a": {}, "wds_stl10": {}}
+    values["probe_datasets"] += ["wds_imagenet1k"] if probed else []
+    values["variants"] = {name: parent}
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (
+            lambda v: with_variant(v, name="wds_imagenet_b"),
+            ["variants", "'wds_imagenet_b'", "did you mean 'wds_imagenet_a'"],
+        ),
+        (
+            lambda v: with_variant(v, probed=False),
+            ["variants.wds_imagenet_a", "'wds_imagenet1k'"],
+        ),
+        (lambda v: with_variant(v, parent="digits"), ["it is a variant of 'wds_imagenet1k'"]),
+        (lambda v: with_variant(v, name="wds_stl10"), ["'wds_stl10' has a train split"]),
+        (
+            lambda v: (with_variant(v), v["similarity_datasets"].append("wds_imagenet_a")),
+            ["similarity_datasets", "'wds_imagenet_a' has a test split only", "variants"],
+        ),
+        (
+            lambda v: v["features"].update(precision="half"),
+            ["features.precision", "'half'", "bfloat16"],
+        ),
+        (lambda v: v.pop("features"), ["key 'features' is missing"]),
+        (
+            lambda v: v["datasets"].update(x={"id": "wds/flickr30k"}),
+            ["'wds/flickr30k' is refused: retrieval"],
+        ),
+        (
+            lambda v: v["datasets"].update(x={"id": "wds/vtab/cifar1"}),
+            ["did you mean 'wds/vtab/cifar10'"],
+        ),
+    ],
+)
+def test_data_sets_and_features_are_checked(refused, change, parts):
+    message = refused(change)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_a_study_with_a_variant_and_a_published_id(tmp_path):
+    values = YAML(typ="safe").load(DEMO.read_text())
+    with_variant(values)
+    values["datasets"]["small"] = {"id": "wds/vtab/cifar10"}
+    path = tmp_path / "params.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe").dump(values, file)
+    study = load_study(path)
+    assert study.dataset_spec("small").id == "wds_vtab_cifar10"
+    assert study.variants == {"wds_imagenet_a": "wds_imagenet1k"}

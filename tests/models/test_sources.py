@@ -194,6 +194,8 @@ def broken():
     raise ValueError("no such file")
 """
 
+RAISES = next(n for n, line in enumerate(CODE.splitlines(), 1) if "raise ValueError" in line)
+
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
@@ -245,7 +247,7 @@ def test_a_users_function_makes_a_model(own):
         ("bad_transform", "its transform returned int, not a tensor"),
         ("bad_fields", "its transform: resize"),
         ("no_transform", "its transform is NoneType; allowed: a callable"),
-        ("broken", r"failed: ValueError: no such file \(.*own/my_models_.*\.py, line 40\)"),
+        ("broken", rf"failed: ValueError: no such file \(.*own/my_models_.*\.py, line {RAISES}\)"),
     ],
 )
 def test_what_a_users_function_does_wrong_is_said(own, function, message):

@@ -122,6 +122,9 @@ def test_catalogue_commands(cli):
         ["probe"],
         ["consistency"],
         ["place"],
+        ["import-results"],
+        ["export"],
+        ["study", "cost"],
         ["status"],
     ],
 )

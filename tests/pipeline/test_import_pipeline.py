@@ -41,7 +41,7 @@ def test_the_analyses_run_on_published_results_alone(imported):
     assert f"{N_STAGES} stages, none differs" in imported.run("simcons", "study", "check").stdout
     assert not (imported.root / "data/features").exists()
     metrics = json.loads((imported.root / "metrics/consistency.json").read_text())
-    assert sorted(metrics) == sorted(OURS)
+    assert sorted(metrics) == sorted(name.replace(".", "_") for name in OURS)
     gap = json.loads((imported.root / "metrics/performance_gap.json").read_text())
     # The subset of ImageNet has the accuracies of ImageNet.
     expected = ["entity30", "imagenet_subset_10k", "wds_vtab_cifar10"]
@@ -76,6 +76,7 @@ def test_what_was_not_published_is_absent_not_zero(imported):
     assert probes["n_test"].isna().all()
     page = (imported.root / "metrics/report/index.html").read_text()
     assert "no standard errors are available" in page
+    assert "Published results, not computed here (imports/published)" in page
 
 
 def test_a_fresh_clone_pulls_it_and_agrees(imported, tmp_path):

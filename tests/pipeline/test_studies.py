@@ -6,8 +6,14 @@ import copy
 import json
 import shutil
 
+import pandas as pd
 import pytest
-from miniature import PARAMS, Clone, make_clone
+from dvc.repo import Repo
+from miniature import PARAMS, ROOT, Clone, make_clone
+
+from simcons.catalog import dataset_specs
+from simcons.files import read_yaml
+from simcons.params import load_study
 
 SETTINGS = {
     "study": "zooless",
@@ -66,3 +72,63 @@ def test_a_fresh_clone_of_it_has_nothing_to_do(zooless):
     fresh.dvc("pull")
     assert "up to date" in fresh.dvc("status").stdout
     assert "stages, none differs" in fresh.run("simcons", "study", "check").stdout
+
+
+def test_export_is_tidy_described_and_the_same_bytes_each_time(zooless, tmp_path):
+    out = tmp_path / "out"
+    said = zooless.run("simcons", "export", str(out)).stdout
+    assert "similarities.parquet" in said
+    assert "2 matrices" in said
+    table = pd.read_parquet(out / "similarities.parquet")
+    columns = ["measure", "dataset", "model_1", "model_2", "value", "standard_error"]
+    assert list(table.columns[:6]) == columns
+    assert len(table) == 2 * 3  # data sets, pairs of three models
+    assert {"objective_1", "objective_2", "size_class_1"} <= set(table.columns)
+    assert table["standard_error"].notna().all()
+    assert not table["published"].any()
+    assert set(pd.read_parquet(out / "accuracies.parquet")["dataset"]) == {"shapes"}
+    sheet = (out / "README.md").read_text()
+    for name, digest in Clone(tmp_path).file_hashes("out").items():
+        assert name == "README.md" or f"{digest}  {name}" in sheet
+    square = pd.read_csv(out / "matrices/rsa_correlation_spearman/shapes.csv", index_col=0)
+    assert list(square.index) == list(square.columns)
+    row = table[table["dataset"] == "shapes"].iloc[0]
+    for a, b in ((row["model_1"], row["model_2"]), (row["model_2"], row["model_1"])):
+        assert square.loc[a, b] == pytest.approx(row["value"], rel=1e-8)
+    before = Clone(tmp_path).file_hashes("out")
+    zooless.run("simcons", "export", str(out))
+    assert Clone(tmp_path).file_hashes("out") == before
+
+
+def test_export_replaces_nothing_but_an_export(zooless, tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    done = zooless.run("simcons", "export", str(tmp_path), check=False)
+    assert done.returncode == 2
+    assert "holds something that is no export" in done.stderr
+    assert (tmp_path / "thesis.tex").read_text() == "x"
+
+
+def test_the_ready_made_studies_are_what_they_say():
+    paper = load_study(ROOT / "studies/paper.yaml")
+    assert len(paper.model_specs()) == 64
+    assert len(paper.datasets) == 30
+    published = [n for n, spec in dataset_specs().items() if spec.in_similarity_study]
+    assert paper.measured() == sorted(published)
+    assert len(published) == 23
+    counts = paper.model_table()["objective"].value_counts().to_dict()
+    assert counts == {"Supervised": 30, "Self-Supervised": 20, "Image-Text": 14}
+    sensitivity = load_study(ROOT / "studies/paper_sensitivity.yaml")
+    sizes = [spec.options["per_class"] for spec in sensitivity.dataset_specs().values()]
+    assert sorted(sizes) == [1, 5, 10, 20, 30, 40]
+    extended = load_study(ROOT / "studies/extended.yaml")
+    assert set(paper.models) < set(extended.models)
+    assert extended.measured() == paper.measured()
+
+
+@pytest.mark.parametrize("name", ["paper", "paper_sensitivity", "extended"])
+def test_the_graph_of_a_large_study_stays_small(tmp_path, name):
+    clone = make_clone(tmp_path / "study", read_yaml(ROOT / "studies" / f"{name}.yaml"))
+    with Repo(str(clone.root)) as repo:
+        stages = list(repo.index.stages)
+    assert 10 < len(stages) <= 150
+    assert not any(stage.addressing.startswith("zoo") for stage in stages)

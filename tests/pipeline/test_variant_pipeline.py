@@ -57,6 +57,22 @@ def clone(tmp_path) -> Clone:
     return clone
 
 
+def test_model_groups_fill_a_store_and_leave_outputs_alone(clone, tmp_path):
+    clone.dvc("repro", "features@hard")
+    before, models = clone.file_hashes("data/features"), []
+    for group in ("1/2", "2/2"):
+        store = tmp_path / f"store {group[0]}"
+        env = {"SIMCONS_STORE": str(store), "SIMCONS_MODEL_GROUP": group}
+        clone.run("python", "stages/features.py", "hard", **env)
+        records = [YAML(typ="safe").load(p) for p in store.rglob("record.json")]
+        models += [record["label"].split("/")[1] for record in records]
+    assert sorted(models) == sorted([*PARAMS["models"], *PARAMS["zoo"]])
+    assert clone.file_hashes("data/features") == before
+    wrong = clone.run("python", "stages/probe.py", "base", check=False, SIMCONS_MODEL_GROUP="3/2")
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("\n") == 1
+
+
 def reran(text: str) -> set[str]:
     return {line.split("'")[1] for line in text.splitlines() if line.startswith("Running stage")}
 
@@ -71,6 +87,8 @@ def test_a_variant_follows_its_parents_probes(clone):
     # A derived set's output holds no image: DVC neither caches nor pushes them.
     assert not list((clone.root / "data/datasets/few").rglob("*.tar"))
     assert "up to date" in clone.dvc("status", "variant@hard").stdout
+    assert "0 entries" in clone.run("simcons", "store", "prune", "--dry-run").stdout
+    assert "features hard: 5 of 5 models" in clone.run("simcons", "status").stdout
     values = clone.params
     values["probe"]["epochs"] = 3
     clone.params = values

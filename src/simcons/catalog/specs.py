@@ -207,11 +207,9 @@ class ModelSpec(_Spec):
 
     def labelled(self, labels: Labels) -> ModelSpec:
         """Return the model with the ``paper``'s labels, or with the ``corrected`` ones."""
-        return (
-            self.model_copy(update=dict[str, Any](self.corrected))
-            if labels == "corrected"
-            else self
-        )
+        if labels == "paper":
+            return self
+        return self.model_copy(update={str(k): value for k, value in self.corrected.items()})
 
 
 class DatasetSpec(_Spec):

@@ -11,9 +11,11 @@ from simcons.cli import (
     analysis,
     catalog,
     check_model,
+    export,
     imports,
     place,
     remote,
+    run,
     store,
     study,
 )
@@ -34,12 +36,14 @@ catalog.datasets_app.command("add")(add_dataset.add)
 app.command("status")(study.status)
 app.command("push")(remote.push)
 app.command("pull")(remote.pull)
+app.command("run")(run.run)
 app.command("similarity")(analysis.similarity)
 app.command("layers")(analysis.layers)
 app.command("probe")(analysis.probe)
 app.command("consistency")(analysis.consistency)
 app.command("place")(place.place)
 app.command("import-results")(imports.import_results)
+app.command("export")(export.export)
 
 
 @app.command(
@@ -49,6 +53,9 @@ app.command("import-results")(imports.import_results)
 def exec_(
     context: typer.Context,
     resource: Annotated[str, typer.Argument(help="What it needs: light, cpu or gpu.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run, or be submitted.")
+    ] = False,
 ) -> None:
     """Run a stage's command where SIMCONS_EXECUTOR says (default: here).
 
@@ -56,7 +63,7 @@ def exec_(
     """
     from simcons.execute import execute
 
-    execute(resource, context.args)
+    execute(resource, context.args, dry_run=dry_run)
 
 
 def version(show: bool) -> None:

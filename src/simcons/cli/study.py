@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
+from simcons.catalog import dataset_splits
 from simcons.cli.output import print_table
 from simcons.errors import UserError
 from simcons.params import Study, load_study
@@ -93,6 +97,76 @@ def _origins(study: Study, name: str, source: str) -> tuple[str, str, str]:
 
 
 @app.command()
+def cost(
+    name: Annotated[str, typer.Argument(help="Name of a study under studies/.")],
+    rate: Annotated[
+        list[str] | None, typer.Option(help="Measured rate, MODEL=IMAGES_PER_SECOND; repeatable.")
+    ] = None,
+    tflops: Annotated[
+        float, typer.Option(help="Achieved 10^12 operations per second, if nothing is measured.")
+    ] = 10.0,
+) -> None:
+    """Estimate images, forward passes, GPU hours and gigabytes of a study before it is run.
+
+    Example: simcons study cost paper --rate resnet50=900 (`simcons models check` measures)
+    """
+    from simcons.cost import study_cost
+    from simcons.study import study_path
+
+    paths = Paths()
+    study = load_study(study_path(name, paths))
+    found = study_cost(study, paths, rates=_rates(rate or []), tflops=tflops)
+    print_table(
+        ["data set", "train", "test", "shards GB", "features GB", "probes GB"],
+        [
+            (d.name, _count(d.train), _count(d.test), *(_gb(x) for x in sizes))
+            for d in found.datasets
+            for sizes in [(d.gigabytes, d.features_gb, d.probes_gb)]
+        ],
+    )
+    images = sum(d.images for d in found.datasets)
+    shards = sum(d.gigabytes for d in found.datasets) + sum(found.parents_gb.values())
+    typer.echo(f"{images:,} images x {len(study.model_specs())} models = {found.passes:,} passes")
+    for parent, size in found.parents_gb.items():
+        typer.echo(f"derived data sets need the shards of {parent} too: {_gb(size)} GB")
+    slowest = ", ".join(f"{model} {100 * share:.0f} %" for model, share in found.slowest)
+    typer.echo(f"extraction: {found.extraction_hours:,.1f} GPU hours ({slowest})")
+    typer.echo(f"probes: {found.probe_hours:,.1f} GPU hours")
+    features = sum(d.features_gb for d in found.datasets)
+    probes = sum(d.probes_gb for d in found.datasets)
+    typer.echo(
+        f"data sets {_gb(shards)} GB, features {_gb(features)} GB in "
+        f"{study.features.storage}, probes {_gb(probes)} "
+        f"GB, similarities {_gb(found.similarity_gb)} GB"
+    )
+    typer.echo(
+        f"assumed: {found.tflops:.3g} TFLOP/s achieved ({'from --rate' if rate else '--tflops'}); "
+        f"nominal sizes of data sets that are not here; nothing lost to decoding"
+    )
+    for line in found.unknown:
+        typer.echo(f"not known: {line}")
+
+
+def _rates(given: list[str]) -> dict[str, float]:
+    found = {}
+    for text in given:
+        model, _, value = text.partition("=")
+        try:
+            found[model] = float(value)
+        except ValueError:
+            raise UserError(f"--rate: got '{text}'; allowed: MODEL=IMAGES_PER_SECOND") from None
+    return found
+
+
+def _count(n: int | None) -> str:
+    return "not known" if n is None else f"{n:,}"
+
+
+def _gb(value: float) -> str:
+    return "0" if value == 0 else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+@app.command()
 def tidy() -> None:
     """Move outputs of data sets and zoo models that are not in the study out of data/."""
     from simcons import study
@@ -134,10 +208,35 @@ def compare(
     typer.echo(f"metrics agree with {revision} within their tolerances")
 
 
-def status() -> None:
-    """Show each stage (done, stale, missing) and which features are there."""
-    from simcons.pipeline import stage_states
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")] = 5.0,
+) -> None:
+    """Show each stage (done, stale, missing) and which features are there.
 
+    While `simcons run` is going on, show its stages: DVC's own state is in flux then.
+    """
+    while True:
+        if watch and sys.stdout.isatty():
+            click.clear()
+        _status()
+        if not watch:
+            return
+        time.sleep(every)
+
+
+def _status() -> None:
+    from simcons.pipeline import stage_states
+    from simcons.run import current_run
+
+    going_on = current_run()
+    if going_on is not None:
+        rows, summary = going_on
+        print_table(["stage", "state", "progress"], rows)
+        typer.echo(f"simcons run is going on: {summary}")
+        return
     study, paths = load_study(), Paths()
     states = stage_states()
     print_table(
@@ -149,16 +248,15 @@ def status() -> None:
         absent = [
             model
             for model in models
-            for split in ("train", "test")
+            for split in dataset_splits(study.dataset_spec(name))
             if not paths.feature_file(name, model, split).is_file()
         ]
         there = len(models) - len(set(absent))
         missing = f"; missing: {', '.join(sorted(set(absent)))}" if absent else ""
         typer.echo(f"features {name}: {there} of {len(models)} models{missing}")
-    counts = {
-        state: sum(s.state == state for s in states) for state in ("done", "stale", "missing")
-    }
-    typer.echo(", ".join(f"{n} {state}" for state, n in counts.items()))
+    names = ("done", "stale", "missing", "busy")
+    counts = {state: sum(s.state == state for s in states) for state in names}
+    typer.echo(", ".join(f"{n} {state}" for state, n in counts.items() if n or state != "busy"))
 
 
 def _short(reasons: tuple[str, ...], most: int = 2) -> str:

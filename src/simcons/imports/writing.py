@@ -103,6 +103,7 @@ def write_study(choice: Choice, name: str, paths: Paths) -> None:
         "datasets": {},
         "similarity_datasets": [],
         "probe_datasets": [],
+        "variants": {},
         "imported": {"name": name, "similarity": choice.similarity, "probes": choice.probes},
         "models": choice.models,
         "zoo": {},

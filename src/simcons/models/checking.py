@@ -102,7 +102,8 @@ def check_model(
     chosen = offline(spec) if random_weights or shapes_only else spec
     with torch.device("meta" if shapes_only else "cpu"):
         module, own_transform = build(chosen)
-    module = module.eval().requires_grad_(False).to(where, memory_format=torch.channels_last)
+    module = module.eval().requires_grad_(False).to(where)
+    module = module.to(memory_format=torch.channels_last)
     image_transform = own_transform or transform(chosen)
     one = image_transform(Image.new("RGB", (256, 256), (128, 128, 128)))
     batch = torch.stack([one] * batch_size).to(where, memory_format=torch.channels_last)

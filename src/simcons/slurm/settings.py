@@ -1,0 +1,203 @@
+"""slurm.yaml: what each class of work asks of the cluster.
+
+The file says where jobs run, never what they compute, so it is no dependency of any stage. Every
+key is explained in ``slurm.yaml.example``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from simcons.errors import UserError, did_you_mean
+from simcons.execute import RESOURCES
+from simcons.paths import Paths
+from simcons.validation import load_validated
+
+ARRAY_STAGES = ("features", "probe")
+
+
+def _one_word(value: str) -> str:
+    # It becomes part of an #SBATCH line, where a blank starts another option.
+    if not re.fullmatch(r"[^\s'\"\\]+", value):
+        raise ValueError(f"got {value!r}; allowed: one word without blanks, quotes or backslashes")
+    return value
+
+
+def _slurm_time(value: str) -> str:
+    if not re.fullmatch(r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}", value):
+        raise ValueError(
+            f"got {value!r}; allowed: minutes, 'HH:MM:SS' or 'D-HH:MM:SS', in quotation marks"
+        )
+    return value
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\r" in value:
+        raise ValueError(f"got {value!r}; allowed: one line per entry")
+    return value
+
+
+Word = Annotated[str, AfterValidator(_one_word)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Resources(_Section):
+    """What one class of work asks for; None leaves the choice to the cluster.
+
+    Attributes
+    ----------
+    partition, account, qos, constraint, gres, memory
+        As sbatch's options of these names (``memory`` is its ``--mem``).
+    time
+        Time limit: minutes, ``HH:MM:SS`` or ``D-HH:MM:SS``.
+    cpus
+        CPUs per task.
+    sbatch
+        Further options of sbatch, one word each.
+    modules
+        Environment modules to load.
+    environment
+        Shell lines that the job runs before the command, such as ``source .venv/bin/activate``.
+    container
+        Words put before the command, such as ``[apptainer, exec, --nv, image.sif]``.
+    retries
+        How often a task that fails is submitted again (never after exit code 2: bad input).
+    requeue
+        Whether SLURM itself may start a task again after a node failure or preemption.
+    """
+
+    partition: Word | None = None
+    time: Annotated[str, AfterValidator(_slurm_time)] | None = None
+    memory: Word | None = None
+    cpus: PositiveInt | None = None
+    gres: Word | None = None
+    account: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    sbatch: list[Word] = []
+    modules: list[Word] = []
+    environment: list[Annotated[str, AfterValidator(_one_line)]] = []
+    container: list[str] = []
+    retries: NonNegativeInt = 0
+    requeue: bool = True
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _megabytes(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("sbatch")
+    @classmethod
+    def _options(cls, options: list[str]) -> list[str]:
+        for option in options:
+            if not re.fullmatch(r"--[a-z][a-z-]*(=.*)?", option):
+                raise ValueError(f"got '{option}'; allowed: long options such as --nice=100")
+        return options
+
+
+class Array(_Section):
+    """How a stage is split into a job array over groups of models.
+
+    Attributes
+    ----------
+    groups
+        Number of tasks; each computes its share of the models into the store.
+    throttle
+        At most so many run at a time; None: as many as the cluster allows.
+    assemble
+        The class of the job that puts the stage's output together from the store afterwards.
+    """
+
+    groups: PositiveInt
+    throttle: PositiveInt | None = None
+    assemble: Literal["light", "cpu", "gpu"] = "light"
+
+
+class Settings(_Section):
+    """slurm.yaml as a whole.
+
+    Attributes
+    ----------
+    resources
+        By class of work: light, cpu, gpu.
+    arrays
+        By stage: features, probe.
+    poll
+        Seconds between two questions to SLURM; the tasks' own files are looked at every second.
+    timeout
+        Seconds after which a call of a SLURM command is given up (and tried again).
+    """
+
+    resources: dict[str, Resources]
+    arrays: dict[str, Array] = {}
+    poll: PositiveFloat = 10.0
+    timeout: PositiveFloat = 60.0
+
+    @field_validator("resources", "arrays", mode="before")
+    @classmethod
+    def _empty_entries(cls, entries: object) -> object:
+        if not isinstance(entries, dict):
+            return entries
+        return {name: {} if entry is None else entry for name, entry in entries.items()}
+
+    @model_validator(mode="after")
+    def _names(self) -> Settings:
+        for section, names in (("resources", RESOURCES), ("arrays", ARRAY_STAGES)):
+            for name in getattr(self, section):
+                if name not in names:
+                    raise ValueError(f"unknown key '{section}.{name}': {did_you_mean(name, names)}")
+        needed = {a.assemble: f"arrays.{name}.assemble" for name, a in self.arrays.items()}
+        for name, key in needed.items():
+            if name not in self.resources:
+                raise ValueError(f"{key} is '{name}', which has no entry under resources")
+        return self
+
+    def of(self, resource: str) -> Resources:
+        """Return what a class of work asks for.
+
+        Raises
+        ------
+        UserError
+            If the file has no entry for it.
+        """
+        if resource not in self.resources:
+            raise UserError(f"slurm.yaml: resources has no entry for '{resource}'")
+        return self.resources[resource]
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and validate slurm.yaml.
+
+    Raises
+    ------
+    UserError
+        If it is missing or holds anything that is not allowed.
+    """
+    path = path or Paths().slurm_settings
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no such file; copy slurm.yaml.example to slurm.yaml and fill in what your "
+            f"cluster asks for, or run here with SIMCONS_EXECUTOR=local"
+        )
+    return load_validated(Settings, path)
