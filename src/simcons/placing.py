@@ -108,7 +108,7 @@ def _compared(
     from simcons.similarity import similarity_to_others
 
     parts = []
-    for dataset in sorted(study.datasets):
+    for dataset in study.measured():
         subset = read_subset(paths.subset(dataset))
         if folder is None:
             own = _extracted(study, paths, model, dataset)
@@ -181,5 +181,7 @@ def _extracted(study: Study, paths: Paths, model: str, dataset: str) -> Path:
         out,
         threads=study.numerics.threads,
         splits=["train"],
+        precision=study.features.precision,
+        storage=study.features.storage,
     )
     return out / model / "train.safetensors"

@@ -139,10 +139,10 @@ def _probes_of(study: Study, paths: Paths, dataset: str) -> pd.DataFrame:
 
 
 def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
-    """Return the error consistency of every pair of models on each data set probed here.
+    """Return the error consistency of every pair of models, where the study trains probes.
 
-    Imported accuracies come without predictions, and so without error consistency. A data set with
-    another's accuracies (``consistency.accuracy_from``) has the other's.
+    Published probes hold no predictions; their data sets have no rows. A data set that takes its
+    accuracy from another (``consistency.accuracy_from``) takes this from there too.
 
     Returns
     -------
@@ -157,8 +157,8 @@ def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
     import pandas as pd
 
     models = set(study.model_specs())
-    tables = []
-    for dataset in sorted(set(study.probed()) - set(study.imported.probes)):
+    tables = {}
+    for dataset in _predicted(study):
         path = paths.probes(dataset) / "error_consistency.parquet"
         table = read_parquet(path)
         odd = sorted(models ^ {*table["model_1"], *table["model_2"]})
@@ -168,15 +168,20 @@ def read_error_consistency(study: Study, paths: Paths) -> pd.DataFrame:
                 f"run `dvc repro probe@{dataset}`"
             )
         table.insert(0, "dataset", dataset)
-        tables.append(table)
-    if not tables:
-        return pd.DataFrame(columns=["dataset", "model_1", "model_2", "value", "standard_error"])
-    table = pd.concat(tables, ignore_index=True)
-    borrowed = [
-        table[table["dataset"] == other].assign(dataset=name)
+        tables[dataset] = table
+    borrowed = {
+        name: tables[other].assign(dataset=name)
         for name, other in sorted(study.consistency.accuracy_from.items())
-    ]
-    return pd.concat([table, *borrowed], ignore_index=True)
+        if other in tables
+    }
+    columns = ["dataset", "model_1", "model_2", "value", "standard_error"]
+    everything = [*tables.values(), *borrowed.values()]
+    return pd.concat(everything or [pd.DataFrame(columns=columns)], ignore_index=True)
+
+
+def _predicted(study: Study) -> list[str]:
+    """Return the data sets on which this study trains probes, and so has their predictions."""
+    return [name for name in study.probed() if name not in study.imported.probes]
 
 
 def accuracies(probes: pd.DataFrame) -> pd.DataFrame:
@@ -229,7 +234,7 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
     from simcons.figures.inputs import GAP_COLUMNS, empty, median_intervals
 
     similarities = read_similarities(study, paths)
-    probes, agreement = read_probes(study, paths), read_error_consistency(study, paths)
+    probes = read_probes(study, paths)
     with_accuracy, scores = gap_inputs(study, similarities, probes)
     tables = {name: read_parquet(paths.consistency / f"{name}.parquet") for name in analyses(study)}
     gaps = [gap_pairs(by, scores, measure=measure) for measure, by in with_accuracy.items()]
@@ -240,7 +245,7 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
         models=study.model_table(),
         datasets=_with_sizes(study, paths),
         consistency=tables.pop("consistency"),
-        gap=with_agreement(gap, agreement),
+        gap=with_agreement(gap, read_error_consistency(study, paths)) if gaps else gap,
         probes=probes,
         intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
         levels=tables.pop("levels"),
@@ -263,21 +268,22 @@ def analyses(study: Study) -> list[str]:
 
 
 def _with_sizes(study: Study, paths: Paths) -> pd.DataFrame:
-    """Return the table of data sets with the images that similarity was measured on.
+    """Return the table of data sets with the number of images that similarity was measured on.
 
-    Data sets that are one entry of the catalogue, with other options, are of one ``series``.
+    Missing where it was imported. Data sets that are one entry of the catalogue, with other
+    options, are of one ``series``.
     """
+    import pandas as pd
 
     from simcons.similarity.tables import read_header
 
+    ids = {name: spec.id for name, spec in study.dataset_specs().items()}
+    sizes = {name: read_header(paths.similarity(name)).get("n_images") for name in study.measured()}
     table = study.dataset_table()
-    specs, measured = study.dataset_specs(), set(study.measured())
-    headers = {
-        name: read_header(paths.similarity(name)) for name in table.index if name in measured
-    }
-    sizes = [headers.get(name, {}).get("n_images") for name in table.index]
-    ids = [specs[name].id if name in specs else name for name in table.index]
-    return table.assign(series=ids, n_images=sizes)
+    return table.assign(
+        series=[ids[name] for name in table.index],
+        n_images=pd.array([sizes.get(name) for name in table.index], dtype="Int64"),
+    )
 
 
 def input_digests(study: Study, paths: Paths) -> dict[str, str]:
@@ -291,6 +297,8 @@ def input_digests(study: Study, paths: Paths) -> dict[str, str]:
             files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
         if dataset in study.probed():
             files += [paths.probes(dataset) / "results.parquet"]
+        if dataset in _predicted(study):
+            files += [paths.probes(dataset) / "error_consistency.parquet"]
     return {file.relative_to(paths.root).as_posix(): sha256_file(file) for file in files}
 
 

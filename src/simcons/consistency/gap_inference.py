@@ -31,23 +31,10 @@ if TYPE_CHECKING:
 
 ERRORS = "error_consistency"
 AGAINST = ("gap", ERRORS)
-RELATION_COLUMNS = (
-    "measure",
-    "against",
-    "dataset",
-    "method",
-    "r",
-    "percentile_low",
-    "percentile_high",
-    "bca_low",
-    "bca_high",
-    "n_undefined",
-    "available",
-    "reason",
-    "n_pairs",
-    "n_left_out",
-    "n_families",
-)
+_RELATION_COLUMNS = [
+    *("dataset", "method", "r", "percentile_low", "percentile_high", "bca_low", "bca_high"),
+    *("n_undefined", "available", "reason", "n_pairs", "n_left_out", "n_families"),
+]
 
 
 def gap_intervals(
@@ -201,7 +188,8 @@ def relate_performance(
     accuracies
         As for `gap_pairs`.
     agreement
-        Error consistency of every pair on every data set (`with_agreement`).
+        Error consistency of every pair on every data set that has any (`with_agreement`); others
+        are related to the gap alone.
     models, methods, n_bootstrap, confidence, seed
         As for `relation_intervals`; ``kendall`` is given as a point estimate only.
 
@@ -209,30 +197,27 @@ def relate_performance(
     -------
     DataFrame
         ``measure, against`` (``gap`` or ``error_consistency``) and the columns of
-        `relation_intervals`. Error consistency stands as one more measure against the gap; data
-        sets without it (imported ones) have no rows of it.
+        `relation_intervals`. Error consistency stands as one more measure against the gap.
     """
     options: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
-    known = set(agreement["dataset"])
-    parts = [pd.DataFrame(columns=list(RELATION_COLUMNS))]
-
-    def add(measure: str, against: str, pairs: pd.DataFrame, x: str) -> None:
-        if ERRORS in (x, against):
-            pairs = pairs[pairs["dataset"].isin(known)]
-        if len(pairs):
-            table = relation_intervals(pairs, x, against, models, methods, **options)
-            table.insert(0, "measure", measure)
-            table.insert(1, "against", against)
-            parts.append(table)
-
-    pairs = pd.DataFrame()
+    parts = [("", "", pd.DataFrame(columns=_RELATION_COLUMNS))]
+    measured: list[pd.DataFrame] = []
     for measure, by_dataset in similarities.items():
         pairs = with_agreement(gap_pairs(by_dataset, accuracies), agreement)
-        for against in AGAINST:
-            add(measure, against, pairs, "similarity")
-    if similarities:
-        add(ERRORS, "gap", pairs, ERRORS)
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+        known = pairs[pairs["dataset"].isin(agreement["dataset"])]
+        for against, rows in zip(AGAINST, (pairs, known), strict=True):
+            if len(rows):
+                table = relation_intervals(rows, "similarity", against, models, methods, **options)
+                parts.append((measure, against, table))
+        measured.append(known)
+    if measured and len(everything := pd.concat(measured)):
+        once = everything.drop_duplicates(["dataset", "model_1", "model_2"])
+        table = relation_intervals(once, ERRORS, "gap", models, methods, **options)
+        parts.append((ERRORS, "gap", table))
+    for measure, against, table in parts:
+        table.insert(0, "measure", measure)
+        table.insert(1, "against", against)
+    return pd.concat([table for _, _, table in parts[1:] or parts], ignore_index=True)
 
 
 def with_agreement(pairs: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
@@ -244,17 +229,18 @@ def with_agreement(pairs: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame
         Columns ``dataset, model_1, model_2`` at least.
     agreement
         Columns ``dataset, model_1, model_2, value``; NaN where it is undefined. It may hold further
-        data sets and models; of a data set that it lacks, nothing is known, and the value is NaN.
+        data sets and models; a data set without any row has none (NaN).
 
     Raises
     ------
     UserError
-        If a pair of a data set in ``agreement`` has no row there.
+        If a pair of a data set that is in ``agreement`` has no row there.
     """
     keys = ["dataset", "model_1", "model_2"]
     values = agreement[[*keys, "value"]].rename(columns={"value": ERRORS})
     both = pairs.merge(values, on=keys, how="left", validate="m:1", indicator=True)
-    lacking = both[(both["_merge"] != "both") & both["dataset"].isin(set(agreement["dataset"]))]
+    known = both["dataset"].isin(agreement["dataset"])
+    lacking = both[known & (both["_merge"] != "both")]
     if len(lacking):
         first = lacking.iloc[0]
         raise UserError(

@@ -29,21 +29,6 @@ GAP_COLUMNS = ("measure", "dataset", "model_1", "model_2", "similarity", "gap")
 PROBE_COLUMNS = ("dataset", "model", "seed", "top1")
 INTERVAL_COLUMNS = ("measure", "method", "category", "group_1", "group_2", "low", "high", "level")
 ANCHOR_COLUMNS = ("measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs")
-LEVEL_COLUMNS = (
-    "measure",
-    "dataset",
-    "chance_low",
-    "chance",
-    "chance_high",
-    "low",
-    "q1",
-    "median",
-    "q3",
-    "high",
-    "seed_low",
-    "seed",
-    "seed_high",
-)
 RELATION_COLUMNS = (
     "measure",
     "against",
@@ -79,6 +64,21 @@ ANALYSIS_COLUMNS: dict[str, tuple[str, ...]] = {
     "anchor_rank_sums": ("measure", "method", "anchor_1", "anchor_2", "median_1", "median_2", "p",
                          "p_bonferroni"),
 }  # fmt: skip
+LEVEL_COLUMNS = (
+    "measure",
+    "dataset",
+    "chance_low",
+    "chance",
+    "chance_high",
+    "low",
+    "q1",
+    "median",
+    "q3",
+    "high",
+    "seed_low",
+    "seed",
+    "seed_high",
+)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 CATEGORY_LABELS = {
     "objective": "training objective",
@@ -146,14 +146,14 @@ class FigureInputs:
         limit is NaN.
     anchors
         r of a single model's similarities to all others, columns `ANCHOR_COLUMNS`; may be empty.
-    levels
-        Similarities at chance, of all pairs of models and of seed replicates, columns
-        `LEVEL_COLUMNS`, NaN where there are none; may be empty.
     relations
         r per data set between similarity, gap in accuracy and error consistency, with intervals,
         columns `RELATION_COLUMNS` (`simcons.consistency.relate_performance`); may be empty.
     analysis
         Further tables of `simcons.consistency.analyse` by name, columns `ANALYSIS_COLUMNS`.
+    levels
+        Similarities at chance, of all pairs of models and of seed replicates, columns
+        `LEVEL_COLUMNS`, NaN where there are none; may be empty.
     """
 
     similarities: Mapping[str, Mapping[str, Similarities]]

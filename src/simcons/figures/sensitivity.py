@@ -44,7 +44,8 @@ def series(datasets: pd.DataFrame) -> dict[str, list[str]]:
     if not {"series", "n_images"} <= set(datasets.columns):
         return {}
     found = {}
-    for name, part in datasets.groupby("series", sort=True):
+    sized = datasets[datasets["n_images"].notna()]
+    for name, part in sized.groupby("series", sort=True):
         if part["n_images"].nunique() > 1:
             ordered = part.rename_axis("id").reset_index().sort_values(["n_images", "id"])
             found[str(name)] = [str(d) for d in ordered["id"]]

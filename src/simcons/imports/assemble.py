@@ -1,4 +1,4 @@
-"""What the import stages do: cut a study's models and measures out of ``imports/NAME/DATASET``."""
+"""What those stages do: cut a study's models and measures out of ``imports/NAME/DATASET``."""
 
 from __future__ import annotations
 

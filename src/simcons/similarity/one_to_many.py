@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from simcons.errors import UserError
 from simcons.similarity.compute import compute_similarity
-from simcons.similarity.prepare import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simcons.similarity.prepare import Array
 
 # Models at a time: the cost of the pairs within a group is small beside building its tiles.
 GROUP = 8
