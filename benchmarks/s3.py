@@ -2,8 +2,8 @@
 
     python benchmarks/s3.py
 
-The files are made here; the similarities are those of the study in this clone (`make repro`), if it
-has them. The server is SeaweedFS on loopback, so the figures are those of the software, not of a net.
+The files are made here; the similarities are those of the study in this clone (`make repro`), if
+it has them. The server is SeaweedFS on loopback: figures are those of the software, not of a net.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tools")]
 
-from s3_server import S3Server, dvc_commands, serving
+from s3_server import S3Server, dvc_commands, serving  # noqa: E402
 
 N_FILES = 10_000
 BUCKET = "benchmark"
