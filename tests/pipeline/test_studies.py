@@ -15,6 +15,7 @@ from simcons.catalog import dataset_specs
 from simcons.files import read_yaml
 from simcons.params import load_study
 
+(MEASURE,) = PARAMS["similarity"]["measures"]
 SETTINGS = {
     "study": "zooless",
     "zoo": {},
@@ -46,8 +47,11 @@ def test_a_study_without_a_zoo_runs_and_says_so(zooless):
 
 def test_a_data_set_that_is_not_probed_has_no_gap(zooless):
     gap = json.loads((zooless.root / "metrics/performance_gap.json").read_text())
-    (by_method,) = gap.values()
-    assert list(by_method["pearson"]["datasets"]) == ["shapes"]
+    assert sorted(gap["gap"]) == ["error_consistency", MEASURE]
+    assert list(gap["error_consistency"]) == [MEASURE]
+    for by_measure in gap.values():
+        for by_method in by_measure.values():
+            assert list(by_method["pearson"]["datasets"]) == ["shapes"]
     assert not (zooless.root / "data/probes/textures").exists()
     shown = zooless.run("simcons", "study", "show").stdout
     (line,) = [row for row in shown.splitlines() if row.split()[:1] == ["textures"]]
@@ -61,8 +65,10 @@ def test_another_data_set_may_lend_its_accuracies(zooless, tmp_path):
     values["consistency"]["accuracy_from"] = {"textures": "shapes"}
     clone.params = values
     clone.run("python", "stages/performance_gap.py")
-    (by_method,) = json.loads((clone.root / "metrics/performance_gap.json").read_text()).values()
-    assert list(by_method["pearson"]["datasets"]) == ["shapes", "textures"]
+    gap = json.loads((clone.root / "metrics/performance_gap.json").read_text())
+    for by_measure in gap.values():
+        for by_method in by_measure.values():
+            assert list(by_method["pearson"]["datasets"]) == ["shapes", "textures"]
 
 
 def test_a_fresh_clone_of_it_has_nothing_to_do(zooless):

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from simcons.catalog import TransformSpec
-from simcons.datasets import write_split
+from simcons.catalog import TransformSpec, dataset_spec
+from simcons.datasets import index_shards, write_split
 from simcons.errors import UserError
 from simcons.models import Transform
 from simcons.models.zoo.data import load_training_data, mix, normalize, resized
@@ -31,6 +31,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
         write_split(folder / "train", train, 4)
         write_split(folder / "test", [("t", _photo(999), 0)])
         (folder / "classnames.txt").write_text(f"{name} a\n{name} b\n")
+        index_shards(folder, dataset_spec("shapes"))
     return made
 
 
