@@ -112,13 +112,13 @@ def _compared(
         subset = read_subset(paths.subset(dataset))
         if folder is None:
             own = _extracted(study, paths, model, dataset)
-            rows = _rows(own, FeatureFile.read(own), subset)
+            rows = _rows(own, FeatureFile.read(own, lazy=True), subset)
         else:
             rows = _found(folder, model, dataset, subset)
 
         def read(other: str, dataset: str = dataset, subset: Subset = subset) -> npt.NDArray:
             path = paths.feature_file(dataset, other, "train")
-            return _rows(path, FeatureFile.read(path), subset)
+            return _rows(path, FeatureFile.read(path, lazy=True), subset)
 
         table = similarity_to_others(
             rows,
@@ -139,7 +139,7 @@ def _rows(path: Path, file: FeatureFile, subset: Subset) -> npt.NDArray[np.float
             f"{path}: its rows are not the training images of data set '{subset.dataset}'; "
             f"extract the features from the study's own shards"
         )
-    return file.features[subset.indices]
+    return np.asarray(file.features[subset.indices], dtype=np.float32)
 
 
 def _found(folder: Path, model: str, dataset: str, subset: Subset) -> npt.NDArray[np.float32]:
@@ -148,7 +148,7 @@ def _found(folder: Path, model: str, dataset: str, subset: Subset) -> npt.NDArra
 
     file, array = folder / dataset / model / "train.safetensors", folder / dataset / f"{model}.npy"
     if file.is_file():
-        return _rows(file, FeatureFile.read(file), subset)
+        return _rows(file, FeatureFile.read(file, lazy=True), subset)
     if not array.is_file():
         raise UserError(f"no features of '{model}' on '{dataset}': neither {file} nor {array}")
     try:

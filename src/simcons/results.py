@@ -248,7 +248,6 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
         gap=with_agreement(gap, read_error_consistency(study, paths)) if gaps else gap,
         probes=probes,
         intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
-        levels=tables.pop("levels"),
         relations=read_csv(paths.metrics / "performance_gap.csv"),
         analysis=tables,
         **anchors,

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from simcons.catalog.specs import DatasetSpec
-from simcons.catalog.tables import _entries, _read, checked_spec
+from simcons.catalog.tables import specs_with_own
 from simcons.errors import UserError, did_you_mean
 from simcons.paths import SPLITS, Paths, folder_name
 
@@ -22,27 +22,7 @@ def dataset_specs() -> dict[str, DatasetSpec]:
     UserError
         If the user's file holds anything that is not allowed.
     """
-    path = Paths().own_datasets
-    if not path.is_file():
-        return _catalogue()
-    return {**_catalogue(), **_own(str(path), path.read_text(encoding="utf-8"))}
-
-
-@cache
-def _catalogue() -> dict[str, DatasetSpec]:
-    entries = _read("datasets.yaml").items()
-    return {key: checked_spec(DatasetSpec, key, entry) for key, entry in entries}
-
-
-@cache
-def _own(name: str, text: str) -> dict[str, DatasetSpec]:
-    entries = _entries(name, text)
-    twice = sorted(entries.keys() & _catalogue().keys())
-    if twice:
-        raise UserError(f"{name}: '{twice[0]}' is a data set of the catalogue; take another name")
-    return {
-        key: checked_spec(DatasetSpec, key, entry, where=name) for key, entry in entries.items()
-    }
+    return specs_with_own(DatasetSpec, "datasets.yaml", Paths().own_datasets)
 
 
 def dataset_spec(dataset: str) -> DatasetSpec:

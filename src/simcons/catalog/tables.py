@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Spec = TypeVar("Spec", ModelSpec, DatasetSpec)
+
+_TAKEN = {
+    ModelSpec: "a model of the catalogue; take another id",
+    DatasetSpec: "a data set of the catalogue; take another name",
+}
 
 # What the study compares, in the order of its figures.
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
@@ -52,6 +58,42 @@ def _entries(name: str, text: str) -> dict[str, dict[str, Any]]:
     return values
 
 
+def specs_with_own(kind: type[Spec], facts: str, own: Path) -> dict[str, Spec]:
+    """Return every entry by id: the catalogue's, and the user's own beside them.
+
+    Parameters
+    ----------
+    kind
+        What an entry is.
+    facts
+        The file, or folder of files, of the catalogue.
+    own
+        The user's file; it need not exist.
+
+    Raises
+    ------
+    UserError
+        If the user's file holds anything that is not allowed.
+    """
+    known = _catalogue(kind, facts)
+    if not own.is_file():
+        return known
+    return {**known, **_own(kind, facts, str(own), own.read_text(encoding="utf-8"))}
+
+
+@cache
+def _catalogue(kind: type[Spec], facts: str) -> dict[str, Spec]:
+    return {key: checked_spec(kind, key, entry) for key, entry in _read(facts).items()}
+
+
+@cache
+def _own(kind: type[Spec], facts: str, name: str, text: str) -> dict[str, Spec]:
+    entries = _entries(name, text)
+    if twice := sorted(entries.keys() & _catalogue(kind, facts).keys()):
+        raise UserError(f"{name}: '{twice[0]}' is {_TAKEN[kind]}")
+    return {key: checked_spec(kind, key, entry, where=name) for key, entry in entries.items()}
+
+
 def model_specs() -> dict[str, ModelSpec]:
     """Return every model by id: the catalogue's, and the user's own of ``own/models.yaml``.
 
@@ -60,25 +102,7 @@ def model_specs() -> dict[str, ModelSpec]:
     UserError
         If the user's file holds anything that is not allowed.
     """
-    path = Paths().own_models
-    if not path.is_file():
-        return _catalogue_models()
-    return {**_catalogue_models(), **_own_models(str(path), path.read_text(encoding="utf-8"))}
-
-
-@cache
-def _catalogue_models() -> dict[str, ModelSpec]:
-    entries = _read("models").items()
-    return {key: checked_spec(ModelSpec, key, entry) for key, entry in entries}
-
-
-@cache
-def _own_models(name: str, text: str) -> dict[str, ModelSpec]:
-    entries = _entries(name, text)
-    twice = sorted(entries.keys() & _catalogue_models().keys())
-    if twice:
-        raise UserError(f"{name}: '{twice[0]}' is a model of the catalogue; take another id")
-    return {key: checked_spec(ModelSpec, key, entry, where=name) for key, entry in entries.items()}
+    return specs_with_own(ModelSpec, "models", Paths().own_models)
 
 
 def checked_spec(

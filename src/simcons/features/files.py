@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,15 +91,8 @@ class FeatureFile:
         UserError
             As `read`.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise UserError(f"{path}: no such feature file")
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata: dict[str, Any] = json.loads((file.metadata() or {})[METADATA_KEY])
-                return metadata
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise UserError(f"{path}: not a readable feature file ({error})") from None
+        with _opened(Path(path)) as (_, metadata):
+            return metadata
 
     @classmethod
     def read(cls, path: Path | str, *, lazy: bool = False) -> FeatureFile:
@@ -117,20 +111,28 @@ class FeatureFile:
             If the file is missing, damaged or not a feature file.
         """
         path = Path(path)
-        if not path.is_file():
-            raise UserError(f"{path}: no such feature file")
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-                targets, keys = (file.get_tensor(name) for name in ("targets", "keys"))
-                features: Rows = tensor_rows(path)
-                if not lazy:
-                    features = file.get_tensor("features").astype(np.float32, copy=False)
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise UserError(f"{path}: not a readable feature file ({error})") from None
-        if sha256_lines(_decode(keys)) != metadata.get("keys_digest"):
+        with _opened(path) as (file, metadata):
+            targets, keys = file.get_tensor("targets"), _decode(file.get_tensor("keys"))
+            features: Rows
+            if lazy:
+                features = tensor_rows(path)
+            else:
+                features = file.get_tensor("features").astype(np.float32, copy=False)
+        if sha256_lines(keys) != metadata.get("keys_digest"):
             raise UserError(f"{path}: its sample keys do not match its own digest")
-        return cls(features, targets, _decode(keys), metadata)
+        return cls(features, targets, keys, metadata)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Open a feature file: its tensors and its metadata, or an error for people."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such feature file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file, json.loads((file.metadata() or {})[METADATA_KEY])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: not a readable feature file ({error})") from None
 
 
 def check_aligned(files: Mapping[str, Path]) -> str:

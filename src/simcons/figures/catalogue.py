@@ -277,11 +277,10 @@ def _precision_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
         yield _entry(
             "reliability", PRECISION, None, reliability, inputs.similarities, inputs.datasets
         )
-    have = set(inputs.levels["measure"])
+    have = set(inputs.table("levels")["measure"])
     for suffix, some in _chunks([measure for measure in inputs.similarities if measure in have]):
-        yield _entry(
-            f"levels{suffix}", PRECISION, None, levels, inputs.levels, inputs.datasets, some
-        )
+        args = (inputs.table("levels"), inputs.datasets, some)
+        yield _entry(f"levels{suffix}", PRECISION, None, levels, *args)
     for name, members in sensitivity.series(inputs.datasets).items():
         yield _entry(
             f"sensitivity_{name}", PRECISION, None, sensitivity, inputs.similarities,

@@ -38,7 +38,7 @@ def draw(drivers: pd.DataFrame, measures: Sequence[str]) -> Figure:
             row = part.loc[predictor]
             if not np.isfinite(row["coefficient"]):
                 continue
-            place = y + (k - (len(measures) - 1) / 2) * 0.55 / max(len(measures), 1)
+            place = y + layout.apart(k, len(measures), 0.55)
             axis.hlines(place, 0, row["coefficient"], color=colours[measure], linewidth=1.2)
             face = colours[measure] if row["p_holm"] < LEVEL else "white"
             axis.plot([row["coefficient"]], [place], marker=markers[measure], markersize=5,
@@ -55,8 +55,7 @@ def draw(drivers: pd.DataFrame, measures: Sequence[str]) -> Figure:
     axis.grid(axis="x")
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    handles = [layout.marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+    layout.measure_legend(figure, measures, colours, markers)
     return figure
 
 

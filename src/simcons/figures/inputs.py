@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
+from simcons.consistency.levels import LEVEL_COLUMNS
 from simcons.errors import UserError, did_you_mean
 
 CONSISTENCY_COLUMNS = (
@@ -60,25 +61,11 @@ ANALYSIS_COLUMNS: dict[str, tuple[str, ...]] = {
     "partial": (*_GROUP, "method", "given", *_DATASETS, "r_partial"),
     "corrected": (*_GROUP, "method", *_DATASETS, "r", "ceiling", "r_corrected", "shares_images",
                   "reason"),
+    "levels": LEVEL_COLUMNS,
     "left_out": (*_GROUP, "n_models_1", "n_models_2", "n_pairs", "reason"),
     "anchor_rank_sums": ("measure", "method", "anchor_1", "anchor_2", "median_1", "median_2", "p",
                          "p_bonferroni"),
 }  # fmt: skip
-LEVEL_COLUMNS = (
-    "measure",
-    "dataset",
-    "chance_low",
-    "chance",
-    "chance_high",
-    "low",
-    "q1",
-    "median",
-    "q3",
-    "high",
-    "seed_low",
-    "seed",
-    "seed_high",
-)
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 CATEGORY_LABELS = {
     "objective": "training objective",
@@ -151,9 +138,6 @@ class FigureInputs:
         columns `RELATION_COLUMNS` (`simcons.consistency.relate_performance`); may be empty.
     analysis
         Further tables of `simcons.consistency.analyse` by name, columns `ANALYSIS_COLUMNS`.
-    levels
-        Similarities at chance, of all pairs of models and of seed replicates, columns
-        `LEVEL_COLUMNS`, NaN where there are none; may be empty.
     """
 
     similarities: Mapping[str, Mapping[str, Similarities]]
@@ -164,7 +148,6 @@ class FigureInputs:
     probes: pd.DataFrame = field(default_factory=lambda: empty(PROBE_COLUMNS))
     intervals: pd.DataFrame = field(default_factory=lambda: empty(INTERVAL_COLUMNS))
     anchors: pd.DataFrame = field(default_factory=lambda: empty(ANCHOR_COLUMNS))
-    levels: pd.DataFrame = field(default_factory=lambda: empty(LEVEL_COLUMNS))
     relations: pd.DataFrame = field(default_factory=lambda: empty(RELATION_COLUMNS))
     analysis: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 

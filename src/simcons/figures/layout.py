@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simcons.figures import style
+from simcons.figures.inputs import measure_label
 
 
 def panel_grid(figure: Figure, n_panels: int, n_columns: int, *, share: bool = False) -> list[Axes]:
@@ -125,6 +126,22 @@ def category_legend(
         handleheight=1.0,
         columnspacing=1.2,
     )
+
+
+def measure_legend(
+    figure: Figure,
+    measures: Sequence[str],
+    colours: Mapping[str, str],
+    markers: Mapping[str, str],
+) -> None:
+    """Put a legend of the measures' marks below the figure."""
+    handles = [marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+
+
+def apart(k: int, n: int, width: float = 0.6) -> float:
+    """Return how far from its row the k-th of n marks lies, so that none hides another."""
+    return (k - (n - 1) / 2) * width / max(n, 1)
 
 
 def grouped_points(

@@ -61,7 +61,7 @@ def draw(
     colours, markers = style.category_colours("measure", measures), style.category_markers(measures)
     for k, measure in enumerate(measures):
         part = relation_rows(relations, measure, against, method).reindex(order)
-        y = np.arange(len(order)) + (k - (len(measures) - 1) / 2) * 0.6 / max(len(measures), 1)
+        y = np.arange(len(order)) + layout.apart(k, len(measures))
         axis.hlines(y, part["bca_low"], part["bca_high"], color=colours[measure], linewidth=1.0)
         axis.plot(part["r"], y, linestyle="", marker=markers[measure], color=colours[measure],
                   markersize=3.6)  # fmt: skip
@@ -77,8 +77,7 @@ def draw(
     axis.set_xlabel(f"{method.capitalize()} r of similarity and {LABELS[against]}")
     axis.grid(axis="x")
     axis.tick_params(axis="y", length=0)
-    handles = [layout.marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+    layout.measure_legend(figure, measures, colours, markers)
     return figure
 
 

@@ -67,7 +67,7 @@ def draw(similarities: ByMeasure, datasets: pd.DataFrame) -> Figure:
     markers = style.category_markers(measures)
     for k, measure in enumerate(measures):
         part = table[table["measure"] == measure].set_index("dataset").reindex(order)
-        y = np.arange(len(order)) + (k - (len(measures) - 1) / 2) * 0.6 / max(len(measures), 1)
+        y = np.arange(len(order)) + layout.apart(k, len(measures))
         look = {"color": colours[measure], "marker": markers[measure], "linestyle": "",
                 "markersize": 3.5}  # fmt: skip
         left.hlines(y, part["se_q1"], part["se_q3"], color=colours[measure], linewidth=1.0)
@@ -78,8 +78,7 @@ def draw(similarities: ByMeasure, datasets: pd.DataFrame) -> Figure:
     left.set_ylim(len(order) - 0.4, -0.6)
     _finish(left, table["se_median"], "standard error of a similarity", "no standard errors")
     _finish(right, table["reliability"], "split-half reliability", "no reliability")
-    handles = [layout.marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+    layout.measure_legend(figure, measures, colours, markers)
     return figure
 
 

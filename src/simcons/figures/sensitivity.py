@@ -131,8 +131,7 @@ def draw(
     right.set_ylabel("median similarity ± standard error", fontsize=7)
     for axis in (left, right):
         _axis(axis, sorted(set(table["n_images"])))
-    handles = [layout.marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+    layout.measure_legend(figure, measures, colours, markers)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,29 +67,48 @@ def run_probes(
     """
     for split in ("train", "test"):
         check_aligned({model: files[model][split] for model in files})
+    finished = (
+        (model, seed, folder)
+        for model in sorted(files)
+        for seed, folder in _finished(dataset, model, files[model], protocol, store, threads)
+    )
+    assemble(f"probe {dataset}", finished, out, sorted(files), protocol.seeds)
+
+
+def assemble(
+    title: str,
+    finished: Iterable[tuple[str, int, Path]],
+    out: Path | None,
+    models: Sequence[str],
+    seeds: Sequence[int],
+) -> None:
+    """Put finished probes into the output folder, with the tables of all.
+
+    The probes are read in turn for the tables: the logits of all can be many gigabytes.
+
+    Parameters
+    ----------
+    title
+        Of the progress.
+    finished
+        Model, seed and folder in the store, one after another as they are finished.
+    out
+        The output folder; None: they stay in the store alone.
+    models, seeds
+        Those of ``finished``.
+    """
     folders = []
-    with progress(f"probe {dataset}", len(files) * len(protocol.seeds), "probes") as advance:
-        for model in sorted(files):
-            for seed, finished in _finished(dataset, model, files[model], protocol, store, threads):
-                if out is not None:
-                    folders.append(place_probe(finished, out, model, seed))
-                advance(1)
-    if out is not None:
-        write_tables(out, folders, len(files))
-
-
-def place_probe(finished: Path, out: Path, model: str, seed: int) -> Path:
-    """Put one probe of the store into the output folder and return where it lies there."""
-    folder = probe_folder(out, model, seed)
-    for file in sorted(finished.iterdir()):
-        place(file, folder / file.name)
-    return folder
-
-
-def write_tables(out: Path, folders: Sequence[Path], n_models: int) -> None:
-    """Write the tables of all probes, read in turn: the logits of all can be many gigabytes."""
+    with progress(title, len(models) * len(seeds), "probes") as advance:
+        for model, seed, stored in finished:
+            if out is not None:
+                folders.append(probe_folder(out, model, seed))
+                for file in sorted(stored.iterdir()):
+                    place(file, folders[-1] / file.name)
+            advance(1)
+    if out is None:
+        return
     write_parquet(out / RESULTS_FILE, collect(map(load_row, folders)))
-    if n_models > 1:
+    if len(models) > 1:
         agreement = probe_error_consistency(map(load_probe, folders))
         write_parquet(out / ERROR_CONSISTENCY_FILE, agreement)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ from simcons.errors import UserError
 from simcons.features import FeatureFile, check_aligned
 from simcons.files import sha256_file, sha256_json
 from simcons.probes.results import load_probe, probe_folder
-from simcons.probes.run import place_probe, put_probe, write_tables
+from simcons.probes.run import assemble, put_probe
 from simcons.probes.variants import score_variant
-from simcons.progress import progress
 from simcons.store import Store
 
 
@@ -57,34 +56,49 @@ def run_variant(
         If a probe or file is missing, or a label is none of the variant's or the parent's.
     """
     check_aligned(files)
-    folders = []
-    with progress(f"variant {dataset}", len(files) * len(seeds), "probes") as advance:
-        for model in sorted(files):
-            features = FeatureFile.read_metadata(files[model])["parts"]
-            file: FeatureFile | None = None
-            for seed in seeds:
-                trained = probe_folder(parent, model, seed)
-                if not trained.is_dir():
-                    raise UserError(
-                        f"{trained}: no such probe; run `dvc repro probe@{parent.name}`"
-                    )
-                parts = variant_parts(model, features, trained, classes, threads)
-                found = store.get("probes", parts)
-                if found is None:
-                    file = file or FeatureFile.read(files[model])
-                    probe = load_probe(trained)
-                    result = score_variant(
-                        probe,
-                        file.features[:],
-                        parent_labels(dataset, file.targets, classes),
-                        classes=probe.classes if classes is None else classes,
-                    )
-                    found = put_probe(store, parts, f"{dataset}/{model}/seed_{seed}", result)
-                if out is not None:
-                    folders.append(place_probe(found / "probe", out, model, seed))
-                advance(1)
-    if out is not None:
-        write_tables(out, folders, len(files))
+    finished = (
+        (model, seed, folder)
+        for model in sorted(files)
+        for seed, folder in _finished(
+            dataset, parent, model, files[model], classes, seeds, store, threads
+        )
+    )
+    assemble(f"variant {dataset}", finished, out, sorted(files), seeds)
+
+
+def _finished(
+    dataset: str,
+    parent: Path,
+    model: str,
+    features: Path,
+    classes: Sequence[int] | None,
+    seeds: Sequence[int],
+    store: Store,
+    threads: int,
+) -> Iterator[tuple[int, Path]]:
+    """Yield each seed and its scores' folder in the store, made now if they are not there.
+
+    Features are read only if scores must be made.
+    """
+    made_of = FeatureFile.read_metadata(features)["parts"]
+    file: FeatureFile | None = None
+    for seed in seeds:
+        trained = probe_folder(parent, model, seed)
+        if not trained.is_dir():
+            raise UserError(f"{trained}: no such probe; run `dvc repro probe@{parent.name}`")
+        parts = variant_parts(model, made_of, trained, classes, threads)
+        found = store.get("probes", parts)
+        if found is None:
+            file = file or FeatureFile.read(features)
+            probe = load_probe(trained)
+            result = score_variant(
+                probe,
+                file.features[:],
+                parent_labels(dataset, file.targets, classes),
+                classes=probe.classes if classes is None else classes,
+            )
+            found = put_probe(store, parts, f"{dataset}/{model}/seed_{seed}", result)
+        yield seed, found / "probe"
 
 
 def variant_parts(

@@ -34,6 +34,7 @@ GOOD_EDGE = 256  # below it matrix products slow down: rather bin ranks, or spil
 BASE_BYTES = 3.5e8  # of the interpreter and torch
 TYPICAL_BINS = 1 << 17
 RANK_ERROR = 1e-4  # what binned ranks may be off by without a note
+VALUES_ALONE = {"n_halves": 0, "n_blocks": 2}  # options for who needs no uncertainty
 EXACT_IMAGES = 256  # up to so many, tiles are float64: a few odd images can dominate the sums
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from simcons.arrays import SelectedRows
 from simcons.errors import UserError
-from simcons.similarity.compute import compute_similarity
+from simcons.similarity.compute import VALUES_ALONE, compute_similarity
 from simcons.similarity.inputs import check_features
 from simcons.similarity.matrix import SimilarityMatrix
 from simcons.similarity.measures import lookup
@@ -59,7 +59,7 @@ def chance_level(
     if draws < 0:
         raise UserError(f"draws must be at least 0, got {draws}")
     arrays = check_features(features)
-    options = {"n_halves": 0, "n_blocks": 2, **options}
+    options = {**VALUES_ALONE, **options}
     tables = [pd.DataFrame({column: [] for column in CHANCE_COLUMNS})] if draws == 0 else []
     for draw in range(draws):
         shuffled = {
@@ -128,7 +128,7 @@ def layer_map(
     columns = rows
     if others is not None:
         columns = {f"b{i:04d}": value for i, value in enumerate(others.values())}
-    options = {"n_halves": 0, "n_blocks": 2, **options}
+    options = {**VALUES_ALONE, **options}
     matrix = compute_similarity({**rows, **columns}, [measure], **options)[measure]
     at = np.ix_([matrix.index(r) for r in rows], [matrix.index(c) for c in columns])
     names = list(layers if others is None else others)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simcons.errors import UserError
-from simcons.similarity.compute import compute_similarity
+from simcons.similarity.compute import VALUES_ALONE, compute_similarity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simcons.similarity.prepare import Array
+    from simcons.arrays import Array
 
 # Models at a time: the cost of the pairs within a group is small beside building its tiles.
 GROUP = 8
@@ -54,7 +54,7 @@ def similarity_to_others(
 
     if not others:
         raise UserError("there are no models to compare with")
-    options = {**options, "n_halves": 0, "n_blocks": 2}
+    options = {**options, **VALUES_ALONE}
     name = _unused(others)
     rows: list[tuple[str, str, float]] = []
     for start in range(0, len(others), GROUP):
