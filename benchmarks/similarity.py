@@ -70,7 +70,7 @@ def run_engine(
 ) -> None:
     """Time the engine in a process of its own, so that its peak memory is its own."""
     torch.set_num_threads(threads)
-    from simcons.similarity import compute_similarity, engine
+    from simcons.similarity import compute_similarity, engine, read_features
 
     passes = []  # seconds of each pass over tiles
     accumulate = engine.accumulate
@@ -82,7 +82,8 @@ def run_engine(
         return sums
 
     engine.accumulate = timed
-    features = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
+    # As `simcons similarity` reads them: pages that np.load maps would count as our memory.
+    features = read_features(next(iter(paths.values())).parent)
     start = time.perf_counter()
     result = compute_similarity(features, measures, memory_gb=memory_gb)
     seconds = time.perf_counter() - start
