@@ -283,9 +283,10 @@ def test_a_lone_job_left_by_a_dead_submitter_spoils_no_output(toy, undisturbed):
     assert toy.lock()["data/similarity/digits"] == undisturbed["data/similarity/digits"]
 
 
-def test_dvc_killed_alone_leaves_the_array_to_the_next_run(toy):
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])  # in which DVC runs a command
+def test_dvc_killed_alone_leaves_the_array_to_the_next_run(toy, shell):
     toy.fault(slow="3")
-    process = toy.start(*REPRO)
+    process = toy.start(*REPRO, SHELL=shell)
     job = submitted(toy)
     os.kill(process.pid, signal.SIGKILL)
     _, said = end(process)

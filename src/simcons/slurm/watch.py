@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+
+import psutil
 
 from simcons.slurm.client import Client, TaskState, UnreachableError
 from simcons.slurm.tasks import ACTIVE, Outcome, exit_record, outcome
@@ -20,6 +22,7 @@ GRACE_SECONDS = 2.0  # a file may reach this machine later than the news that it
 REPORT_SECONDS = 5.0  # between two lines of progress
 WARN_SECONDS = 60.0  # between two complaints that SLURM does not answer
 LINES_PER_LOOK = 10  # of each task's log
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "fish", "tcsh", "csh"})
 
 
 class Stopped(Exception):  # noqa: N818 (no error)
@@ -51,10 +54,10 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.caught = 0
-        self._parent = os.getppid()
+        self._starters = _starters()
 
     @classmethod
-    @contextmanager
+    @contextlib.contextmanager
     def catch(cls) -> Iterator[Interrupts]:
         """Catch the signals while the block runs."""
         interrupts = cls()
@@ -73,7 +76,7 @@ class Interrupts:
         """Raise if a signal came, or if DVC, which started this process, was killed."""
         if self.caught:
             raise Stopped(self.caught)
-        if "DVC_STAGE" in os.environ and os.getppid() != self._parent:
+        if "DVC_STAGE" in os.environ and _starters() != self._starters:
             raise Orphaned
 
     def sleep(self, seconds: float) -> None:
@@ -83,6 +86,21 @@ class Interrupts:
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
             self.check()
+
+
+def _starters() -> list[int]:
+    """Return the processes that started this one: shells, and what ran them (DVC).
+
+    DVC runs a command in a shell, which lives on when DVC alone is killed: bash puts the command in
+    its own place, dash does not.
+    """
+    pids = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process().parents():
+            pids.append(process.pid)
+            if process.name() not in SHELLS:
+                break
+    return pids
 
 
 def say(line: str) -> None:
