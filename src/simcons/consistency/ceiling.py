@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # Dividing by less than this blows the noise of r and of the reliability itself up out of use.
 MIN_RELIABILITY = 0.5
 BIASED_SUFFIX = "_biased"
+# Why there is neither a ceiling nor a correction.
+BIASED = "biased measure"
+SHARED = "data sets share images"
 _COLUMNS = ("measure", "kind", "replicate", "model_1", "model_2", "value")
 
 
@@ -151,9 +154,10 @@ def corrected(
 ) -> pd.DataFrame:
     """Return r beside its ceiling and corrected for unreliability, where that may be done.
 
-    Not corrected, with the reason: biased measures (their value depends on the number of images,
-    so that halves do not estimate the same thing), data sets that share images (their noise is
-    shared, so that r is inflated and not attenuated), a reliability below 0.5, and no halves. A
+    No ceiling, with the reason: biased measures (their value depends on the number of images, so
+    that halves do not estimate the same thing), data sets that share images (their noise is shared,
+    so that r is inflated and not attenuated), and no halves. With a reliability below 0.5 there is
+    a ceiling, but r is not divided by it. A
     corrected r above 1 is kept: reliabilities are estimates too, and are taken from random splits
     that hold the classes fixed.
 
@@ -208,15 +212,15 @@ def _corrected_columns(
             lower < MIN_RELIABILITY,
         ],
         [
-            "biased measure",
-            "data sets share images",
+            BIASED,
+            SHARED,
             "no split halves or no variation",
             "reliability below 0.5",
         ],
         default="",
     )
     ceiling = np.sqrt(reliable[one] * reliable[two])
-    ceiling = np.where(np.isin(reason, ["biased measure"]), np.nan, ceiling)
+    ceiling = np.where(np.isin(reason, [BIASED, SHARED]), np.nan, ceiling)
     allowed = reason == ""
     values = r[one, two]
     return {

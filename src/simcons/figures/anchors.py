@@ -27,6 +27,13 @@ def medians(anchors: pd.DataFrame, measure: str, method: str = "pearson") -> pd.
     return found.loc[sorted(found.index, key=lambda name: (-found[name], str(name)))]
 
 
+def quartiles(anchors: pd.DataFrame, measure: str, anchor: str, method: str) -> tuple[float, float]:
+    """Return the quartiles of r over data set pairs of an anchor."""
+    rows = anchors[(anchors["measure"] == measure) & (anchors["method"] == method)]
+    q1, q3 = rows.loc[rows["anchor"] == anchor, "r"].quantile([0.25, 0.75])
+    return float(q1), float(q3)
+
+
 @style.styled
 def draw(
     anchors: pd.DataFrame,
@@ -39,7 +46,7 @@ def draw(
     order = list(medians(anchors, measures[0], method).index)
     title = describe(anchors, models, measures, method).title
     figure = style.new_figure(
-        style.FULL_WIDTH, max(0.26 * len(order) + 1.5, 2.0), style.wrap_title(title, 7.0)
+        style.FULL_WIDTH, 0.26 * len(order) + 1.5, style.wrap_title(title, 7.0)
     )
     axes = figure.subplots(1, len(measures), squeeze=False, sharex=True, sharey=True)[0]
     colours = style.category_colours(category, models[category].astype(str))
@@ -51,12 +58,9 @@ def draw(
             r = r[np.isfinite(r)]
             if len(r):
                 box(axis, r, y, colours[str(models.at[name, category])], random)
-        axis.set_title(measure_label(measure), fontsize=7.5)
-        axis.grid(axis="x")
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
+        layout.row_axis(axis, measure_label(measure))
     axes[0].set_yticks(range(len(order)), [style.short(str(name), 32) for name in order])
-    axes[0].set_ylim(max(len(order), 3) - 0.4, -0.6)
+    axes[0].set_ylim(len(order) - 0.4, -0.6)
     layout.limits_of_r(axes)
     axes[len(axes) // 2].set_xlabel(f"{method.capitalize()} r over data set pairs")
     shown = sorted({str(models.at[name, category]) for name in order})
@@ -72,22 +76,38 @@ def describe(
     measures: Sequence[str],
     method: str = "pearson",
 ) -> Description:
-    """Say the median of every anchor under the first measure."""
+    """Say median and quartiles of every anchor under the first measure.
+
+    Which anchor is highest is not called a finding: data set pairs share data sets, so that no
+    test between single models is valid here.
+    """
     found = medians(anchors, measures[0], method)
     if found.empty:
         text = "Single anchor models: no r is available."
         return Description(text, text, text)
-    listed = ", ".join(f"{name} {number(value)}" for name, value in found.items())
-    top, low = str(found.index[0]), str(found.index[-1])
-    title = (
-        f"Single models ({measure_label(measures[0])}): {style.short(top)} is the steadiest "
-        f"anchor, median {r_is(float(found.iloc[0]))}"
+    label = measure_label(measures[0])
+    limits = {str(name): quartiles(anchors, measures[0], str(name), method) for name in found.index}
+    listed = ", ".join(
+        f"{name} {number(value)} ({number(limits[str(name)][0])} to {number(limits[str(name)][1])})"
+        for name, value in found.items()
     )
-    if len(found) > 1:
-        title += f"; {style.short(low)} the least, {number(float(found.iloc[-1]))}"
+    top, low = str(found.index[0]), str(found.index[-1])
+    if len(found) == 1:
+        q1, q3 = limits[top]
+        title = (
+            f"{label}, similarities of {style.short(top)} to all other models: median "
+            f"{r_is(float(found.iloc[0]))}, quartiles {number(q1)} and {number(q3)}"
+        )
+    else:
+        title = (
+            f"{label}, similarities of single models to all others: median r from "
+            f"{number(float(found.iloc[-1]))} ({style.short(low)}) to "
+            f"{number(float(found.iloc[0]))} ({style.short(top)})"
+        )
     caption = (
         f"{method.capitalize()} r over data set pairs of a model's similarities to all others, for "
-        f"{count(len(found), 'anchor model')}. Medians ({measure_label(measures[0])}): "
-        f"{listed}."
+        f"{count(len(found), 'anchor model')}. Medians (and quartiles), {label}: {listed}. Data set "
+        f"pairs share data sets: the spread of a box is no standard error, and the order of single "
+        f"models no test."
     )
     return Description(title, caption, f"Box plots. {caption}")

@@ -18,6 +18,7 @@ from simcons.figures import (
     accuracy,
     anchors,
     category_boxes,
+    ceilings,
     consistency_matrix,
     contrasts,
     dataset_scatter,
@@ -36,8 +37,18 @@ from simcons.figures import (
     similarity_heatmaps,
     style,
 )
-from simcons.figures.consistency_matrix import EVERYTHING
-from simcons.figures.inputs import CATEGORIES, Description, FigureInputs, check, measure_label
+from simcons.figures.groups import EVERYTHING
+from simcons.figures.inputs import (
+    CATEGORIES,
+    CATEGORY_LABELS,
+    Description,
+    FigureInputs,
+    check,
+    count,
+    measure_label,
+    value_label,
+    varying,
+)
 from simcons.files import write_json
 
 PANELS_PER_ROW = 3
@@ -94,6 +105,18 @@ def catalogue(inputs: FigureInputs) -> list[CatalogueEntry]:
         *_dataset_figures(inputs),
         *_performance_figures(inputs),
         *_precision_figures(inputs),
+    ]
+
+
+def not_drawn(inputs: FigureInputs) -> list[str]:
+    """Return, in words, which figures a study does not have for want of anything to compare."""
+    alike = [
+        c for c in CATEGORIES if c in inputs.models.columns and c not in varying(inputs.models)
+    ]
+    return [
+        f"No figure by {CATEGORY_LABELS[category]}: all {count(len(inputs.models), 'model')} are of "
+        f"one value ({value_label(category, str(inputs.models[category].iloc[0]))})."
+        for category in alike
     ]
 
 
@@ -156,13 +179,9 @@ def _embedding_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
         if min(len(matrix.models) for matrix in by_dataset.values()) < 4:
             return
         args = (by_dataset, inputs.models, inputs.datasets, measure)
-        for category in _categories(inputs):
+        for category in varying(inputs.models):
             yield _entry(f"mds_{category}", SIMILARITY, measure, embeddings, *args, category, "mds")
         yield _entry("tsne_objective", SIMILARITY, measure, embeddings, *args, "objective", "tsne")
-
-
-def _categories(inputs: FigureInputs) -> list[str]:
-    return [category for category in CATEGORIES if category in inputs.models.columns]
 
 
 def _scatter_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
@@ -177,6 +196,10 @@ def _scatter_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
             f"mantel{suffix}", CONSISTENCY, None, mantel, inputs.table("mantel"), inputs.models,
             some,
         )  # fmt: skip
+    table = inputs.table("corrected")
+    have = ceilings.measures_with_ceilings(table)
+    for suffix, some in _chunks([measure for measure in inputs.similarities if measure in have]):
+        yield _entry(f"ceilings{suffix}", CONSISTENCY, None, ceilings, table, inputs.models, some)
 
 
 def _measures_in(inputs: FigureInputs, table: pd.DataFrame) -> list[str]:
@@ -187,7 +210,7 @@ def _measures_in(inputs: FigureInputs, table: pd.DataFrame) -> list[str]:
 
 def _group_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     measures = _measures(inputs)
-    present = [c for c in _categories(inputs) if c in set(inputs.consistency["category"])]
+    present = [c for c in varying(inputs.models) if c in set(inputs.consistency["category"])]
     intervals = None if inputs.intervals.empty else inputs.intervals
     for suffix, some in _chunks(measures):
         for category in present:

@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
 from simcons.figures import layout, style
-from simcons.figures.consistency_matrix import (
-    EVERYTHING,
-    Group,
-    group_interval,
-    group_label,
-    select,
+from simcons.figures.groups import EVERYTHING, Group, group_interval, group_label, select
+from simcons.figures.inputs import (
+    CATEGORY_LABELS,
+    Description,
+    count,
+    measure_label,
+    number,
+    value_label,
 )
-from simcons.figures.inputs import CATEGORY_LABELS, Description, count, measure_label, number, r_is
 
 
 class GroupRow(NamedTuple):
@@ -79,7 +80,7 @@ def draw(
         _panel(axis, consistency, rows, measure, method, colours)
         if intervals is not None:
             _interval_bars(axis, intervals, rows, measure, method)
-        axis.set_title(measure_label(measure), fontsize=7.5)
+        layout.row_axis(axis, measure_label(measure))
     layout.limits_of_r(axes)
     _row_labels(axes[0], rows, colours)
     figure.supxlabel(f"{method.capitalize()} r over data set pairs", fontsize=8)
@@ -105,10 +106,7 @@ def _panel(
         if len(r):
             mixed = row.group[1] != row.group[2]
             box(axis, r, y, "#8f959c" if mixed else colours[row.group[1]], random)
-    axis.set_ylim(max(len(rows), 3) - 0.4, -0.6)
-    axis.grid(axis="x")
-    axis.spines["left"].set_visible(False)
-    axis.tick_params(axis="y", length=0)
+    axis.set_ylim(len(rows) - 0.4, -0.6)
 
 
 def _interval_bars(
@@ -148,7 +146,8 @@ def _row_labels(axis: Axes, rows: list[GroupRow], colours: dict[str, str]) -> No
     """Label rows with group names, counts, and a square in each group's colour."""
     texts = []
     for row in rows:
-        first, second = style.short(row.group[1], 18), style.short(row.group[2], 18)
+        category, *names = row.group
+        first, second = (style.short(value_label(category, name), 18) for name in names)
         pair = first if first == second else f"{first} × {second}"
         texts.append(f"{pair} ({row.n_pairs:,})")
     axis.set_yticks(range(len(rows)), texts)
@@ -191,12 +190,13 @@ def describe(
             f"{limits[2]}"
         )
         if measure == measures[0]:
-            title = (
-                f"Consistency by {what} ({measure_label(measure)}): highest "
-                f"{group_label(top.group)}, median {r_is(top.median)}"
+            title = f"Consistency by {what} ({measure_label(measure)}): median r "
+            title += (
+                f"from {number(low.median)} ({group_label(low.group)}) to {number(top.median)} "
+                f"({group_label(top.group)})"
+                if len(rows) > 1
+                else f"{number(top.median)} ({group_label(top.group)})"
             )
-            if len(rows) > 1:
-                title += f"; lowest {group_label(low.group)}, {number(low.median)}"
     if not parts:
         return Description(title, f"{title} (at least 3 pairs of models are needed).", title)
     n = consistency[["dataset_1", "dataset_2"]].drop_duplicates().shape[0]
@@ -205,7 +205,8 @@ def describe(
         f"of groups by {what}, sorted by the median of {measure_label(measures[0])}; number of "
         f"model pairs in brackets. Band and dotted line: quartiles and median over all models. "
         f"Highest and lowest medians, and the ungrouped one: {'; '.join(parts)}. Data set pairs "
-        f"share data sets, model pairs share models: the spread of a box is no standard error."
+        f"share data sets, model pairs share models: the spread of a box is no standard error, and "
+        f"the order of the boxes is no test (see the differences between groups)."
     )
     if intervals is not None and intervals["low"].notna().any():
         level = 100 * float(intervals["level"].iloc[0])

@@ -8,54 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
+from simcons.figures.groups import EVERYTHING, Group, group_interval, group_label, select
 from simcons.figures.inputs import (
     Description,
     count,
     dataset_names,
-    interval,
     measure_label,
     number,
     ordered_datasets,
     r_is,
 )
-
-Group = tuple[str, str, str]  # category, group_1, group_2
-EVERYTHING: Group = ("all", "all", "all")
-
-
-def select(
-    consistency: pd.DataFrame, measure: str, method: str, group: Group = EVERYTHING
-) -> pd.DataFrame:
-    """Return the rows of one measure, method and group pair (in either order of the groups)."""
-    category, first, second = group
-    rows = consistency[
-        (consistency["measure"] == measure)
-        & (consistency["method"] == method)
-        & (consistency["category"] == category)
-    ]
-    if category == "all":
-        return rows
-    forward = (rows["group_1"] == first) & (rows["group_2"] == second)
-    backward = (rows["group_1"] == second) & (rows["group_2"] == first)
-    return rows[forward | backward]
-
-
-def group_interval(
-    intervals: pd.DataFrame | None, measure: str, method: str, group: Group = EVERYTHING
-) -> str:
-    """Return " [0.61, 0.80]", the interval of a group's median r, or nothing."""
-    if intervals is None:
-        return ""
-    rows = select(intervals, measure, method, group)
-    return interval(float(rows["low"].iloc[0]), float(rows["high"].iloc[0])) if len(rows) else ""
-
-
-def group_label(group: Group) -> str:
-    """Return the words for a group pair."""
-    category, first, second = group
-    if category == "all":
-        return "all models"
-    return f"within {first}" if first == second else f"{first} × {second}"
 
 
 def matrix_of(rows: pd.DataFrame, order: list[str]) -> np.ndarray:

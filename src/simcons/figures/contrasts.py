@@ -14,14 +14,15 @@ from simcons.figures import layout, style
 from simcons.figures.inputs import (
     CATEGORIES,
     CATEGORY_LABELS,
+    LEVEL,
     Description,
     interval,
     measure_label,
     number,
     p_is,
+    value_label,
 )
 
-LEVEL = 0.05
 Contrast = tuple[str, str, str]  # category, group_1, group_2
 
 
@@ -32,6 +33,12 @@ def contrast_rows(contrasts: pd.DataFrame, method: str = "pearson") -> list[Cont
     known = [c for c in CATEGORIES if c in {row[0] for row in found}]
     order = known + sorted({row[0] for row in found} - set(known))
     return sorted(found, key=lambda row: (order.index(row[0]), row[1:]))
+
+
+def contrast_label(category: str, group_1: str, group_2: str, limit: int = 40) -> str:
+    """Return "Supervised − VICReg"."""
+    names = (style.short(value_label(category, name), limit) for name in (group_1, group_2))
+    return " − ".join(names)
 
 
 def _part(contrasts: pd.DataFrame, measure: str, method: str) -> pd.DataFrame:
@@ -50,15 +57,15 @@ def draw(contrasts: pd.DataFrame, measures: Sequence[str], method: str = "pearso
     colours = style.category_colours("measure", measures)
     for axis, measure in zip(axes, measures, strict=True):
         _panel(axis, _part(contrasts, measure, method), rows, colours[measure])
-        axis.set_title(measure_label(measure), fontsize=7.5)
-    labels = [f"{style.short(a, 16)} − {style.short(b, 16)}" for _, a, b in rows]
+        layout.row_axis(axis, measure_label(measure))
+    labels = [contrast_label(*row, limit=16) for row in rows]
     axes[0].set_yticks(range(len(rows)), labels, fontsize=6.5)
     axes[0].set_ylim(max(len(rows), 3) - 0.4, -0.6)
     middle = axes[len(axes) // 2]
     middle.set_xlabel(f"difference of mean {method.capitalize()} r over data set pairs")
     handles = [
         layout.marker_handle("p < 0.05 after Holm", style.INK, "o"),
-        layout.marker_handle("not", style.INK, "o"),
+        layout.marker_handle("p ≥ 0.05", style.INK, "o"),
         layout.marker_handle("too few families for p < 0.05", style.INK, "x"),
     ]
     handles[1].set_markerfacecolor("white")
@@ -82,9 +89,6 @@ def _panel(axis: Axes, part: pd.DataFrame, rows: list[Contrast], colour: str) ->
         face = colour if entry["p_holm"] < LEVEL else "white"
         axis.scatter([entry["difference"]], [y], s=16, facecolors=face, edgecolors=colour,
                      linewidths=1, zorder=3)  # fmt: skip
-    axis.grid(axis="x")
-    axis.tick_params(axis="y", length=0)
-    axis.spines["left"].set_visible(False)
 
 
 def describe(
@@ -96,25 +100,26 @@ def describe(
         text = "Contrasts between groups: no two groups have three pairs of models each."
         return Description(text, text, text)
     parts = []
-    clear = 0
+    clear = n_testable = 0
     for measure in measures:
         part = _part(contrasts, measure, method)
         testable = part[part["smallest_p"] < LEVEL]
         sure = testable[testable["p_holm"] < LEVEL]
-        clear += len(sure) if measure == measures[0] else 0
+        if measure == measures[0]:
+            clear, n_testable = len(sure), len(testable)
         words = f"{len(sure)} of {len(testable)} that can be tested"
         if len(part):
             largest = part.loc[part["difference"].abs().sort_values(ascending=False).index[0]]
-            _, a, b = (str(name) for name in largest.name)
+            name = contrast_label(*map(str, largest.name))
             words += (
-                f", the largest {a} − {b} {number(largest['difference'])}"
+                f", the largest {name} {number(largest['difference'])}"
                 f"{interval(largest['bca_low'], largest['bca_high'])} "
                 f"({p_is(float(largest['p_holm']))})"
             )
         parts.append(f"{measure_label(measure)}: {words}")
     title = (
         f"Differences in consistency between groups ({measure_label(measures[0])}): {clear} of "
-        f"{len(rows)} remain after correction"
+        f"{n_testable} that can be tested remain after correction"
     )
     whole = ", ".join(dict.fromkeys(CATEGORY_LABELS.get(c, c) for c, _, _ in rows))
     caption = (

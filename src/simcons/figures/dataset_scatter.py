@@ -160,13 +160,15 @@ def describe(
             f"{names[pair[0]]} against {names[pair[1]]}: r = {number(r['all pairs'][0])} over "
             f"{count(r['all pairs'][1], 'pair')} of models (within {inside})"
         )
+    typical = len(chosen) == 3 and chosen == typical_pairs(by_dataset, datasets)
+    places = (" (highest)", " (median)", " (lowest)") if typical else ("",) * len(chosen)
     title = f"{label}: similarity on one data set against another, r = " + ", ".join(
-        number(r) for r in over_all
+        f"{number(r)}{place}" for r, place in zip(over_all, places, strict=True)
     )
     caption = (
         f"A point is a pair of models; coloured where both share the objective. {'. '.join(parts)}."
         " Numbers in brackets in the legend count pairs of models; r needs at least 3."
     )
-    if pairs is None and len(chosen) == 3:
+    if typical:
         caption += " Shown: the data set pairs with the highest, the median and the lowest r."
     return Description(title, caption, f"Scatter plots. {caption}")

@@ -162,7 +162,7 @@ def draw(
         axis.set(xticks=[], yticks=[], aspect="equal", xlim=(centre[0] - half, centre[0] + half),
                  ylim=(centre[1] - half, centre[1] + half))  # fmt: skip
         axis.set_title(
-            style.clipped(dataset_names(datasets)[dataset], int(side * 15)), fontsize=7.5
+            style.two_lines(dataset_names(datasets)[dataset], int(side * 15)), fontsize=7.5
         )
         axis.spines[:].set_visible(True)
         axis.spines[:].set_color("#d0d0d0")

@@ -58,7 +58,8 @@ def draw(
         part = rows[rows["dataset"] == dataset]
         _points(axis, part, models[category].astype(str), colours, markers, raster)
         axis.set_title(
-            f"{style.clipped(names[dataset], int(side * 12))}\nr = {number(r[dataset])}", fontsize=7
+            f"{style.two_lines(names[dataset], int(side * 15))}\nr = {number(r[dataset])}",
+            fontsize=7 if n_columns <= 4 else 6.5,
         )
         axis.grid()
         if k >= (n_rows - 1) * n_columns:

@@ -66,6 +66,7 @@ ANALYSIS_COLUMNS: dict[str, tuple[str, ...]] = {
     "anchor_rank_sums": ("measure", "method", "anchor_1", "anchor_2", "median_1", "median_2", "p",
                          "p_bonferroni"),
 }  # fmt: skip
+LEVEL = 0.05  # of a test
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 CATEGORY_LABELS = {
     "objective": "training objective",
@@ -73,6 +74,20 @@ CATEGORY_LABELS = {
     "train_data_class": "training data",
     "size_class": "model size",
 }
+
+
+# What "none" means, as a group's name: pixels are no network, and saw no training data.
+NOTHING_LABELS = {"architecture_class": "no network", "train_data_class": "no training data"}
+
+
+def value_label(category: str, value: str) -> str:
+    """Return a category's value for people: no training data instead of ``none``."""
+    return NOTHING_LABELS.get(category, value) if value == "none" else value
+
+
+def varying(models: pd.DataFrame) -> list[str]:
+    """Return the categories with two values or more: the others tell no groups apart."""
+    return [c for c in CATEGORIES if c in models.columns and models[c].nunique() > 1]
 
 
 class Similarities(Protocol):

@@ -178,6 +178,15 @@ def grouped_points(
         )
 
 
+def row_axis(axis: Axes, title: str = "") -> None:
+    """Dress a panel whose rows are named at the left: no spine or ticks there, vertical grid."""
+    axis.grid(axis="x")
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    if title:
+        axis.set_title(title, fontsize=7.5)
+
+
 def limits_of_r(axes: Sequence[Axes]) -> None:
     """Give panels that share their x axis one range: all that is drawn, and 1 at the right.
 

@@ -11,10 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.consistency_matrix import EVERYTHING, Group, group_label, select
-from simcons.figures.inputs import Description, count, measure_label, number
-
-LEVEL = 0.05
+from simcons.figures.groups import EVERYTHING, Group, group_label, group_order, select
+from simcons.figures.inputs import LEVEL, Description, count, measure_label, number
 
 
 class MantelRow(NamedTuple):
@@ -36,13 +34,6 @@ class MantelRow(NamedTuple):
         if not self.possible:
             return f"no test: p cannot be below {self.smallest_p:.2g}"
         return f"{int(self.above.sum())} of {len(self.r)}"
-
-
-def group_order(mantel: pd.DataFrame, category: str = "objective") -> list[Group]:
-    """Return all models, then the pairs within each value of a category."""
-    rows = mantel[(mantel["category"] == category) & (mantel["group_1"] == mantel["group_2"])]
-    inside = [(category, name, name) for name in style.ordered(set(rows["group_1"]))]
-    return [EVERYTHING, *inside] if (mantel["category"] == "all").any() else inside
 
 
 def tests(mantel: pd.DataFrame, measure: str, method: str, groups: list[Group]) -> list[MantelRow]:
@@ -77,10 +68,7 @@ def draw(
             colour = style.INK if row.group == EVERYTHING else colours[row.group[1]]
             _points(axis, row, y, colour)
         axis.axvline(0, color=style.MUTED, linewidth=0.8, zorder=0)
-        axis.set_title(measure_label(measure), fontsize=7.5)
-        axis.grid(axis="x")
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
+        layout.row_axis(axis, measure_label(measure))
     axes[0].set_yticks(range(len(groups)), [style.short(group_label(g), 26) for g in groups])
     axes[0].set_ylim(max(len(groups), 3) - 0.4, -0.6)
     layout.limits_of_r(axes)
@@ -89,7 +77,7 @@ def draw(
     handles = [
         layout.marker_handle("above chance (p < 0.05, all pairs of data sets corrected for)",
                              style.INK, "o"),
-        layout.marker_handle("not", style.INK, "o"),
+        layout.marker_handle("p ≥ 0.05", style.INK, "o"),
         layout.marker_handle("too few families to test", style.MUTED, "x"),
     ]  # fmt: skip
     handles[1].set_markerfacecolor("none")

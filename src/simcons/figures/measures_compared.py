@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.consistency_matrix import select
 from simcons.figures.dataset_scatter import within_groups
+from simcons.figures.groups import select
 from simcons.figures.inputs import (
     CATEGORY_LABELS,
     Description,

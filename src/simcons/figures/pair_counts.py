@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.inputs import CATEGORY_LABELS, Description, count
+from simcons.figures.inputs import CATEGORY_LABELS, Description, count, value_label
 
 
 def counts(models: pd.DataFrame, category: str) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def draw(models: pd.DataFrame, categories: Sequence[str], min_pairs: int = 3) ->
                                     aspect="auto")  # fmt: skip
         texts = [[f"{v:,.0f}" if np.isfinite(v) else "" for v in row] for row in values]
         layout.annotate_cells(axis, enough, texts, image, 6.5)
-        labels = [style.short(str(name), 18) for name in table.index]
+        labels = [style.short(value_label(category, str(name)), 18) for name in table.index]
         places = np.arange(len(labels)) + 0.5
         axis.set_yticks(places, labels, fontsize=6.5)
         axis.set_xticks(places, labels, fontsize=6.5, rotation=30, ha="right",

@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simcons.figures import style
-from simcons.figures.consistency_matrix import EVERYTHING, Group, group_label
+from simcons.figures import layout, style
+from simcons.figures.groups import group_label, group_order, select
 from simcons.figures.inputs import Description, measure_label, number
 
 COMPANIONS = {
@@ -34,13 +34,12 @@ def group_table(
     directions, ``rmse`` too.
     """
     rows = []
-    both = (spread, companions)
-    spreads, pairs = (_within(table[table["measure"] == measure], category) for table in both)
-    for group, part in spreads.items():
+    for group in group_order(spread[spread["measure"] == measure], category):
         row: dict[str, object] = dict(zip(("category", "group_1", "group_2"), group, strict=True))
+        part = select(spread, measure, None, group)
         means = part[["minimum", "q1", "median", "q3", "maximum", "sd"]].mean()
         row |= {str(name): float(value) for name, value in means.items()}
-        companion = pairs[group]
+        companion = select(companions, measure, None, group)
         values = {
             "r": companion["r"],
             "thorndike": (companion["thorndike_1"] + companion["thorndike_2"]) / 2,
@@ -53,17 +52,6 @@ def group_table(
             row |= {f"{name}_q1": low, f"{name}_median": middle, f"{name}_q3": high}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _within(table: pd.DataFrame, category: str) -> dict[Group, pd.DataFrame]:
-    found: dict[Group, pd.DataFrame] = {}
-    everything = table[table["category"] == "all"]
-    if len(everything):
-        found[EVERYTHING] = everything
-    same = table[(table["category"] == category) & (table["group_1"] == table["group_2"])]
-    for name in style.ordered(set(same["group_1"])):
-        found[(category, name, name)] = same[same["group_1"] == name]
-    return found
 
 
 @style.styled
@@ -93,9 +81,7 @@ def draw(
                "error of prediction"), strict=True,
     ):  # fmt: skip
         axis.set_xlabel(label, fontsize=7)
-        axis.grid(axis="x")
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
+        layout.row_axis(axis)
     axes[3].set_xlim(left=0)
     groups = [
         (str(r["category"]), str(r["group_1"]), str(r["group_2"])) for r in table.to_dict("records")
@@ -143,8 +129,8 @@ def describe(
         ordered = inside.sort_values("sd", kind="stable")
         narrow, wide = ordered.iloc[0], ordered.iloc[-1]
         title += (
-            f", widest {wide['group_1']} (SD {number(wide['sd'])}), narrowest "
-            f"{narrow['group_1']} ({number(narrow['sd'])})"
+            f", SD from {number(narrow['sd'])} ({narrow['group_1']}) to {number(wide['sd'])} "
+            f"({wide['group_1']})"
         )
     parts = [
         f"{group_label((row['category'], row['group_1'], row['group_2']))}: SD {number(row['sd'])},"

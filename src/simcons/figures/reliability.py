@@ -94,8 +94,8 @@ def _finish(axis: Axes, values: pd.Series, label: str, absent: str) -> None:
     if label.startswith("standard"):
         axis.set_xlim(left=0)
     else:
-        low = float(values.min())
-        axis.set_xlim(min(low - 0.05, 0.9), 1.01)
+        missing = max(1 - float(values.min()), 0.005)
+        axis.set_xlim(1 - 1.4 * missing, 1 + 0.1 * missing)
 
 
 def describe(similarities: ByMeasure, datasets: pd.DataFrame) -> Description:
@@ -109,7 +109,7 @@ def describe(similarities: ByMeasure, datasets: pd.DataFrame) -> Description:
         if np.isfinite(low):
             lowest = part.sort_values("reliability", kind="stable").iloc[0]
             where = names[str(lowest["dataset"])]
-            words += f", reliability lowest on {where} ({number(low)})"
+            words += f", reliability lowest on {where} ({number(low, 3)})"
         else:
             words += ", no reliability"
         parts.append(f"{measure_label(str(measure))}: {words}")

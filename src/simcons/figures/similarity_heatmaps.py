@@ -109,7 +109,7 @@ def draw_panels(
         )
         layout.category_strip(axis, labels, colours, width=0.06 * m, gap=0.02 * m)
         axis.set_xlim(-0.08 * m, m)
-        axis.set_title(style.clipped(names[dataset], int(side * 15)), fontsize=7.5)
+        axis.set_title(style.two_lines(names[dataset], int(side * 15)), fontsize=7.5)
     figure.colorbar(image, ax=axes, label=measure_label(measure), shrink=0.7, aspect=30, pad=0.01)
     layout.category_legend(figure, colours, CATEGORY_LABELS.get(category, category))
     return figure

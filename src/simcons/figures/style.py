@@ -24,7 +24,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FULL_WIDTH = 7.0  # inches: the text width of a two-column paper, or of the report
-COLUMN_WIDTH = 3.4  # inches: one column
 PNG_DPI = 160
 
 INK = "#222222"
@@ -214,6 +213,12 @@ def clipped(text: str, limit: int = 26) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip(' (-')}…"
 
 
+def two_lines(text: str, limit: int) -> str:
+    """Break a name into at most two lines of ``limit`` characters, for the title of a panel."""
+    lines = textwrap.wrap(text, limit, break_long_words=False)
+    return "\n".join([*lines[:1], *([clipped(" ".join(lines[1:]), limit)] if lines[1:] else [])])
+
+
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
     """Run a drawing function under the style, whatever the caller's rc settings are."""
 
@@ -239,8 +244,15 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
 
 
 def wrap_title(title: str, width: float) -> str:
-    """Break a title into lines that fit a figure of ``width`` inches at the title size."""
-    return "\n".join(textwrap.wrap(title, width=max(int(width * 12), 20)))
+    """Break a title into lines that fit a figure of ``width`` inches at the title size.
+
+    As few as it takes, of about the same length: no word stands alone in the last one.
+    """
+    widest = max(int(width * 12), 20)
+    n_lines = len(textwrap.wrap(title, widest))
+    narrower = range(-(-len(title) // max(n_lines, 1)), widest)
+    fitting = (w for w in narrower if len(textwrap.wrap(title, w)) == n_lines)
+    return "\n".join(textwrap.wrap(title, next(fitting, widest)))
 
 
 @styled

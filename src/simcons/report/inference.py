@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 
 from simcons.consistency import overlap_table
-from simcons.figures.consistency_matrix import Group, group_label
 from simcons.figures.drivers import predictor_label
+from simcons.figures.groups import Group, group_label
 from simcons.figures.inputs import (
     CATEGORIES,
     CATEGORY_LABELS,
+    LEVEL,
     FigureInputs,
     dataset_names,
     interval,
     measure_label,
     ordered_datasets,
 )
-from simcons.figures.mantel import LEVEL
 from simcons.figures.relations import LABELS
 from simcons.report.tables import Cell, Table, cell
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from simcons.errors import UserError
+from simcons.figures.catalogue import GROUPS, not_drawn
 from simcons.figures.inputs import FigureInputs, check, count, measure_label
 from simcons.files import read_json
 from simcons.report import inference, summary
@@ -189,6 +190,7 @@ def render(inputs: ReportInputs) -> str:
             answer=summary.answer(figures, inputs.method),
             warnings=[*inputs.warnings, *summary.warnings(figures)],
             sections=sections(inputs.pictures),
+            notes={GROUPS: not_drawn(figures)},
             tables=_tables(inputs),
             params=inputs.params,
             digests=sorted(inputs.digests.items()),

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from simcons.figures.consistency_matrix import EVERYTHING, Group, group_label, select
+from simcons.figures.groups import EVERYTHING, Group, group_label, select
 from simcons.figures.inputs import (
     CATEGORIES,
     CATEGORY_LABELS,
+    LEVEL,
     FigureInputs,
     Similarities,
     count,
@@ -24,7 +25,6 @@ from simcons.figures.inputs import (
     ordered_datasets,
     pair_values,
 )
-from simcons.figures.mantel import LEVEL
 from simcons.figures.relations import LABELS, relation_rows
 from simcons.figures.reliability import precision_table
 from simcons.report.tables import Cell, Table, cell
