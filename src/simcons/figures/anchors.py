@@ -106,8 +106,8 @@ def describe(
         )
     caption = (
         f"{method.capitalize()} r over data set pairs of a model's similarities to all others, for "
-        f"{count(len(found), 'anchor model')}. Medians (and quartiles), {label}: {listed}. Data set "
-        f"pairs share data sets: the spread of a box is no standard error, and the order of single "
-        f"models no test."
+        f"{count(len(found), 'anchor model')}. Medians (and quartiles), {label}: {listed}. Data "
+        f"set pairs share data sets: the spread of a box is no standard error, and the order of "
+        f"single models no test."
     )
     return Description(title, caption, f"Box plots. {caption}")

@@ -114,8 +114,8 @@ def not_drawn(inputs: FigureInputs) -> list[str]:
         c for c in CATEGORIES if c in inputs.models.columns and c not in varying(inputs.models)
     ]
     return [
-        f"No figure by {CATEGORY_LABELS[category]}: all {count(len(inputs.models), 'model')} are of "
-        f"one value ({value_label(category, str(inputs.models[category].iloc[0]))})."
+        f"No figure by {CATEGORY_LABELS[category]}: all {count(len(inputs.models), 'model')} are "
+        f"of one value ({value_label(category, str(inputs.models[category].iloc[0]))})."
         for category in alike
     ]
 

@@ -93,7 +93,12 @@ def _row(axis: Axes, row: dict[str, Any], y: int, colour: str) -> None:
     if not row["n"]:
         return
     axis.hlines(y - 0.1, row["r_q1"], row["r_q3"], color=colour, linewidth=1.0)
-    look = {"marker": "o", "markersize": 3.6, "color": colour, "markeredgewidth": 0.9}
+    look: dict[str, Any] = {
+        "marker": "o",
+        "markersize": 3.6,
+        "color": colour,
+        "markeredgewidth": 0.9,
+    }
     axis.plot([row["r_corrected"]], [y + 0.18], **look, markerfacecolor="white")
     axis.plot([row["r"]], [y - 0.1], **look)
     axis.hlines(y, row["low"], row["high"], color=style.INK, linewidth=1.0)

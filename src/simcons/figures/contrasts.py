@@ -110,7 +110,8 @@ def describe(
         words = f"{len(sure)} of {len(testable)} that can be tested"
         if len(part):
             largest = part.loc[part["difference"].abs().sort_values(ascending=False).index[0]]
-            name = contrast_label(*map(str, largest.name))
+            category, one, two = (str(part) for part in largest.name)
+            name = contrast_label(category, one, two)
             words += (
                 f", the largest {name} {number(largest['difference'])}"
                 f"{interval(largest['bca_low'], largest['bca_high'])} "
