@@ -72,6 +72,7 @@ def test_what_is_not_corrected_and_why(study):
     assert found["reason"].tolist() == ["data sets share images", nothing, nothing]
     assert found["shares_images"].tolist() == [True, False, False]
     assert found["r_corrected"].isna().all()
+    assert np.isnan(found["ceiling"].iloc[0])  # both have halves, but their noise is shared
     biased = corrected(similarities, known, table, [], ["spearman"], measure="cka_linear_biased")
     assert set(biased["reason"]) == {"biased measure"}
     assert biased["ceiling"].isna().all()

@@ -10,6 +10,7 @@ from synthetic_study import Matrix, dataset_table, model_table, study
 
 from simcons.errors import UserError
 from simcons.figures import FigureInputs, all_figures, catalogue, save_all, style
+from simcons.figures.catalogue import not_drawn
 
 ONE = ("cka_linear",)
 
@@ -76,6 +77,18 @@ def test_names_are_unique_and_words_complete():
     for entry in entries:
         assert all(entry.description)
         assert "nan" not in entry.description.caption
+
+
+def test_a_category_of_one_value_has_no_figure_and_a_reason():
+    inputs = study(3, 6, measures=ONE)
+    alike = dataclasses.replace(inputs, models=inputs.models.assign(size_class="small"))
+    names = {entry.name for entry in catalogue(alike)}
+    assert {"boxes_objective", "mds_objective", "pair_counts"} <= names
+    assert not any("size_class" in name for name in names)
+    counts = next(e for e in catalogue(alike) if e.name == "pair_counts")
+    assert "model size" not in counts.description.caption
+    assert not_drawn(alike) == ["No figure by model size: all 6 models are of one value (small)."]
+    assert not_drawn(inputs) == []
 
 
 def test_missing_values_are_drawn_as_missing():

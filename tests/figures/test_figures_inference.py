@@ -1,6 +1,7 @@
 """Figures of inference: the marks are where the tables say, and captions hold their numbers."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from synthetic_study import Matrix, analysed, study
 
 from simcons.figures import (
     catalogue,
+    ceilings,
     contrasts,
     drivers,
     mantel,
@@ -34,12 +36,12 @@ def inputs():
 
 def test_every_figure_of_a_finished_analysis_draws(inputs):
     names = {entry.name for entry in catalogue(inputs)}
-    drawn = ("mantel", "contrasts", "range_", "drivers", "gap_corr", "error_corr")
+    drawn = ("mantel", "ceilings", "contrasts", "range_", "drivers", "gap_corr", "error_corr")
     for entry in catalogue(inputs):
         if entry.name.startswith(drawn):
             assert style.png_bytes(entry.draw(), dpi=30)
             assert "nan" not in entry.description.caption
-    assert {"mantel", "contrasts", "drivers", "range_cka_linear", "gap_correlations",
+    assert {"mantel", "ceilings", "contrasts", "drivers", "range_cka_linear", "gap_correlations",
             "error_correlations"} <= names  # fmt: skip
 
 
@@ -140,6 +142,52 @@ def test_drivers_say_direction_p_and_what_cannot_be_estimated():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["same training objective"]
     unclear = drivers.describe(table.assign(p_holm=0.5), ["cka_linear"])
     assert "no shared category stands out" in unclear.title
+
+
+def test_the_p_values_of_drivers_do_not_overlap():
+    measures = ["cka_linear", "cka_rbf_0.4", "rsa_correlation_spearman"]
+    row = {"t": 0.1, "r_squared": 0.2, "n_pairs": 6, "n_shared": 3, "p": 0.9, "reason": ""}
+    table = pd.DataFrame(
+        [
+            row | {"measure": m, "predictor": f"same {c}", "coefficient": 1e-4 * k, "p_holm": 0.9}
+            for k, m in enumerate(measures)
+            for c in ("objective", "architecture_class", "train_data_class", "size_class")
+        ]
+    )
+    figure = drivers.draw(table, measures)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 12
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def ceiling_rows() -> pd.DataFrame:
+    """Two data set pairs with ceilings, and one that shares images."""
+    base = GROUP | {"category": "all", "group_1": "all", "group_2": "all", "shares_images": False}
+    shared = {"r": 0.99, "ceiling": np.nan, "r_corrected": np.nan, "shares_images": True,
+              "dataset_1": "d2", "dataset_2": "d3", "reason": "data sets share images"}  # fmt: skip
+    pairs = [("d1", "d2", 0.6, 0.8, 0.75), ("d1", "d3", 0.4, 0.9, 0.4 / 0.9)]
+    return pd.DataFrame(
+        [base | {"dataset_1": a, "dataset_2": b, "r": r, "ceiling": top, "r_corrected": full,
+                 "reason": ""} for a, b, r, top, full in pairs] + [base | shared]
+    )  # fmt: skip
+
+
+def test_ceilings_stand_beside_r_of_the_pairs_that_have_one():
+    (row,) = ceilings.ceiling_table(ceiling_rows(), "cka_linear").to_dict("records")
+    assert (row["n"], row["n_corrected"]) == (2, 2)
+    assert row["r"] == pytest.approx(0.5)  # without the pair that shares images
+    assert (row["low"], row["ceiling"], row["high"]) == pytest.approx((0.8, 0.85, 0.9))
+    words = ceilings.describe(ceiling_rows(), MODELS, ["cka_linear"])
+    assert "median r 0.50 over all models, where noise alone would allow 0.850" in words.title
+    assert "r 0.50, ceiling 0.850 (lowest 0.800), corrected 0.60 on 2 of 2" in words.caption
+    assert "data sets share images: 1" in words.caption
+    (axis,) = ceilings.draw(ceiling_rows(), MODELS, ["cka_linear"]).axes
+    assert horizontal(axis) == [pytest.approx((0.45, 0.55)), pytest.approx((0.8, 0.9))]
+    none = ceiling_rows().assign(ceiling=np.nan, r_corrected=np.nan, reason="biased measure")
+    assert "none could be estimated" in ceilings.describe(none, MODELS, ["cka_linear"]).title
+    assert ceilings.measures_with_ceilings(none) == []
+    assert ceilings.measures_with_ceilings(ceiling_rows()) == ["cka_linear"]
 
 
 def relation_rows() -> pd.DataFrame:

@@ -228,7 +228,7 @@ def test_precision_takes_medians_over_pairs_and_says_what_is_absent():
     assert table.at["d1", "reliability"] == 0.7
     assert np.isnan(table.at["d2", "se_median"])
     words = reliability.describe({"cka_linear": by_dataset}, DATASETS)
-    assert "lowest on One (0.70)" in words.caption
+    assert "lowest on One (0.700)" in words.caption
     absent = reliability.draw({"cka_linear": {"d2": by_dataset["d2"]}}, DATASETS)
     texts = {text.get_text() for axis in absent.axes for text in axis.texts}
     assert texts == {"no standard errors", "no reliability"}
@@ -328,7 +328,11 @@ def test_anchors_are_sorted_by_median():
     columns = ["measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs"]
     table = pd.DataFrame(rows, columns=columns)
     words = anchors.describe(table, MODELS, ["cka_linear"])
-    assert "m4 0.70, m1 0.30" in words.caption
+    assert "m4 0.70 (0.65 to 0.75), m1 0.30 (0.25 to 0.35)" in words.caption
+    assert words.title.endswith("median r from 0.30 (m1) to 0.70 (m4)")
+    one = anchors.describe(table[table["anchor"] == "m4"], MODELS, ["cka_linear"])
+    assert "similarities of m4 to all other models" in one.title
+    assert one.title.endswith("quartiles 0.65 and 0.75")
     assert "no r" in anchors.describe(table.iloc[:0], MODELS, ["cka_linear"]).title
 
 

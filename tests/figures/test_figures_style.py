@@ -99,3 +99,19 @@ def test_bytes_do_not_depend_on_the_process_or_the_hash_seed(kind):
         )
         seen.add(done.stdout)
     assert len(seen) == 1
+
+
+def test_titles_break_into_lines_of_one_length():
+    title = "Consistency by training objective: median r from 0.09 to 0.93 over data set pairs"
+    lines = style.wrap_title(title, 5.0).split("\n")
+    assert " ".join(lines) == title
+    assert len(lines) == 2
+    assert abs(len(lines[0]) - len(lines[1])) < 12
+    assert style.wrap_title("short", 5.0) == "short"
+    assert style.wrap_title("", 5.0) == ""
+
+
+def test_names_of_panels_keep_both_ends_where_they_fit_two_lines():
+    assert style.two_lines("CIFAR-100 (coarse labels)", 17) == "CIFAR-100 (coarse\nlabels)"
+    assert style.two_lines("DTD", 17) == "DTD"
+    assert style.two_lines("a b c d e f g", 5) == "a b c\nd e…"

@@ -81,9 +81,9 @@ def draw(
     n_entries = 1 + models[category].nunique()
     n_panels = max(len(chosen), 1)
     width = min(style.FULL_WIDTH, 2.6 * n_panels + 0.4)
-    figure = style.new_figure(
-        width, width / n_panels + 0.135 * n_entries + 0.35, style.wrap_title(title, width)
-    )
+    title = style.wrap_title(title, width)
+    height = width / n_panels + 0.135 * n_entries + 0.35 + 0.15 * title.count("\n")
+    figure = style.new_figure(width, height, title)
     axes = layout.panel_grid(figure, n_panels, n_panels)
     if not chosen:
         layout.say_absent(axes[0], "Needs two data sets.")

@@ -250,7 +250,7 @@ def wrap_title(title: str, width: float) -> str:
     """
     widest = max(int(width * 12), 20)
     n_lines = len(textwrap.wrap(title, widest))
-    narrower = range(-(-len(title) // max(n_lines, 1)), widest)
+    narrower = range(max(-(-len(title) // max(n_lines, 1)), 1), widest)
     fitting = (w for w in narrower if len(textwrap.wrap(title, w)) == n_lines)
     return "\n".join(textwrap.wrap(title, next(fitting, widest)))
 
