@@ -221,9 +221,15 @@
     });
     if (best >= 0) showPoint(best); else hide();
   });
-  plot.addEventListener("pointerleave", hide);
+  // A tip goes with the pointer, with the focus, and with Escape wherever the focus is.
+  for (const target of [plot, $("matrix")]) {
+    target.addEventListener("pointerleave", hide);
+    target.addEventListener("blur", hide);
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hide();
+  });
   plot.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { hide(); return; }
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || !state.points.length) return;
     event.preventDefault();
@@ -266,9 +272,7 @@
     const row = Math.floor(py / cell), column = Math.floor((px - left) / cell);
     if (row >= 0 && row < m && column >= 0 && column < m) showCell(row, column); else hide();
   });
-  matrix.addEventListener("pointerleave", hide);
   matrix.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { hide(); return; }
     const move = { ArrowRight: [0, 1], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowUp: [-1, 0] }[event.key];
     if (!move) return;
     event.preventDefault();

@@ -66,7 +66,21 @@
     for (const figure of document.querySelectorAll("figure[data-measure]")) {
       figure.hidden = choice.value !== "" && figure.dataset.measure !== choice.value;
     }
+    document.getElementById("measure-printed").textContent = choice.selectedOptions[0].textContent.trim();
   };
   choice.addEventListener("change", show);
   show();
+})();
+
+// What is folded on the screen is printed, and folded again.
+(() => {
+  const folded = () => [...document.querySelectorAll("details:not([open])")];
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = folded();
+    for (const part of opened) part.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const part of opened) part.open = false;
+  });
 })();
