@@ -7,11 +7,12 @@ from simcons.paths import Paths
 
 
 def main() -> None:
-    """Write a table per analysis to data/consistency, and metrics/consistency.json and .csv."""
+    """Write a table per analysis to data/consistency, and metrics/consistency*."""
     study = stage.start()
     from simcons.consistency import (
         Settings,
         analyse,
+        headline,
         level_table,
         summarise,
         summarise_intervals,
@@ -35,7 +36,9 @@ def main() -> None:
         write_parquet(paths.consistency / f"{name}.parquet", table)
     points = tables["consistency"]
     summary = merged(summarise(points), summarise_intervals(tables["intervals"]))
-    write_json(paths.metrics / "consistency.json", summary)
+    write_json(paths.metrics / "consistency_groups.json", summary)
+    small = headline(points, tables["intervals"], study.consistency.methods[0])
+    write_json(paths.metrics / "consistency.json", small)
     write_csv(paths.metrics / "consistency.csv", points[points["category"] == "all"])
 
 

@@ -7,10 +7,10 @@ from simcons.paths import Paths
 
 
 def main() -> None:
-    """Write metrics/zoo.json."""
+    """Write metrics/zoo.json and zoo_models.json."""
     study = stage.start()
     from simcons.files import write_json
-    from simcons.models.zoo.learned import learned, learned_summary
+    from simcons.models.zoo.learned import learned, learned_summary, zoo_headline
     from simcons.results import read_probes
 
     paths = Paths()
@@ -18,7 +18,9 @@ def main() -> None:
     zoo = zoo.assign(objective=[study.zoo_spec(name).objective for name in zoo.index])
     held_out, margin = study.held_out(), study.zoo_learned.margin
     table = learned(read_probes(study, paths), zoo, held_out, margin)
-    write_json(paths.metrics / "zoo.json", learned_summary(table, held_out, margin))
+    summary = learned_summary(table, held_out, margin)
+    write_json(paths.metrics / "zoo_models.json", summary)
+    write_json(paths.metrics / "zoo.json", zoo_headline(summary))
 
 
 if __name__ == "__main__":

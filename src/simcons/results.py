@@ -356,7 +356,7 @@ def import_warnings(study: Study) -> list[str]:
 
 def zoo_warnings(paths: Paths) -> list[str]:
     """Return a sentence if models that the pipeline trained have not learned."""
-    summary = read_json(paths.metrics / "zoo.json")
+    summary = read_json(paths.metrics / "zoo_models.json")
     names = summary["not_learned"]
     if not names:
         return []

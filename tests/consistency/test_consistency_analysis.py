@@ -16,6 +16,7 @@ from simcons.consistency import (
     by_anchor,
     consistency,
     flag_overlaps,
+    headline,
     overlap_flags,
     summarise_intervals,
 )
@@ -91,6 +92,16 @@ def test_the_digest_of_intervals(study, tables):
         tables["intervals"].assign(available=False, bca_low=np.nan, bca_high=np.nan)
     )
     assert few["rsa"]["pearson"]["all"]["low"] is None
+    small = headline(tables["consistency"], tables["intervals"], "pearson")
+    assert sorted(small) == ["cka_rbf_0_4", "rsa"]
+    assert list(small["rsa"]) == ["r", "low", "high", "within"]
+    assert small["rsa"]["r"] == pytest.approx(median, abs=1e-6)
+    assert small["rsa"]["low"] == place["all"]["low"]
+    assert sorted(small["rsa"]["within"]) == ["a", "b"]  # not between two objectives
+    rows = tables["consistency"]
+    rows = rows[(rows["measure"] == "rsa") & (rows["method"] == "pearson")]
+    inside = rows[(rows["group_1"] == "a") & (rows["group_2"] == "a")]["r"].median()
+    assert small["rsa"]["within"]["a"] == pytest.approx(inside, abs=1e-6)
 
 
 def test_overlaps_are_flagged():

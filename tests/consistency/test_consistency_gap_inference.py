@@ -15,6 +15,7 @@ from simcons.consistency import (
     gap_pairs,
     performance_gap,
     relate_performance,
+    relation_headline,
     relation_intervals,
     summarise_relations,
     with_agreement,
@@ -107,6 +108,9 @@ def test_similarity_gap_and_error_consistency_are_related(accuracies):
     assert sorted(digest) == ["error_consistency", "gap"]
     assert digest["error_consistency"]["cka"]["pearson"]["median"] == 1
     assert sorted(digest["gap"]) == ["cka", "error_consistency"]
+    small = relation_headline(found, "pearson")
+    assert small["error_consistency"] == {"cka": 1}
+    assert small["gap"]["cka"] == digest["gap"]["cka"]["pearson"]["median"]
 
 
 def test_a_missing_error_consistency_is_named(accuracies):

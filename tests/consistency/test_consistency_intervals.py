@@ -71,7 +71,7 @@ def test_undefined_replicates_are_counted_and_too_many_refused():
 
 def test_availability_names_what_is_short():
     assert availability([6, 9], 8) == ""
-    assert "5 independent model(s)" in availability([9, 5], 8)
+    assert "5 families" in availability([9, 5], 8)
     assert "7 data set(s), fewer than 8" in availability([6], 7)
     assert availability([5], 7).count("fewer than") == 2
     assert availability([6]) == ""
@@ -174,7 +174,7 @@ def test_models_that_differ_in_the_seed_count_once():
         random_matrices(8, 12), table_of(12, 12, family=seeds), [], ["pearson"], n_bootstrap=20
     )
     assert not table["available"].any()
-    assert "4 independent model(s)" in table["reason"].iloc[0]
+    assert "4 families" in table["reason"].iloc[0]
 
 
 def test_a_family_of_many_seeds_widens_the_interval():

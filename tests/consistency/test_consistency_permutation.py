@@ -120,7 +120,7 @@ def test_contrasts_against_every_labelling_written_out():
     assert row["p_rank_sum"] == pytest.approx(stats.ranksums(*r).pvalue)
     assert row["rank_sum_assumes_independence"]
     assert not row["available"]
-    assert "4 independent model(s)" in row["reason"]
+    assert "4 families" in row["reason"]
 
 
 def test_contrasts_have_intervals_and_corrections():

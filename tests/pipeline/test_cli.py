@@ -231,7 +231,7 @@ def test_a_finished_study_reads_back(finished, monkeypatch):
 
 
 def finished_zoo(finished):
-    return json.loads((finished.root / "metrics/zoo.json").read_text())
+    return json.loads((finished.root / "metrics/zoo_models.json").read_text())
 
 
 def test_results_of_another_study_are_refused_by_name(study, monkeypatch):

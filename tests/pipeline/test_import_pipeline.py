@@ -42,7 +42,7 @@ def test_the_analyses_run_on_published_results_alone(imported):
     assert not (imported.root / "data/features").exists()
     metrics = json.loads((imported.root / "metrics/consistency.json").read_text())
     assert sorted(metrics) == sorted(name.replace(".", "_") for name in OURS)
-    gap = json.loads((imported.root / "metrics/performance_gap.json").read_text())
+    gap = json.loads((imported.root / "metrics/performance_gap_datasets.json").read_text())
     # The subset of ImageNet has the accuracies of ImageNet.
     expected = ["entity30", "imagenet_subset_10k", "wds_vtab_cifar10"]
     assert list(gap["gap"]["cka_linear"]["pearson"]["datasets"]) == expected

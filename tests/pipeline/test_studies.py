@@ -38,7 +38,7 @@ def zooless(tmp_path_factory) -> Clone:
 
 def test_a_study_without_a_zoo_runs_and_says_so(zooless):
     assert "up to date" in zooless.dvc("status").stdout
-    assert json.loads((zooless.root / "metrics/zoo.json").read_text())["n_models"] == 0
+    assert json.loads((zooless.root / "metrics/zoo_models.json").read_text())["n_models"] == 0
     assert "trained here" not in (zooless.root / "metrics/report/index.html").read_text()
     assert "stages, none differs" in zooless.run("simcons", "study", "check").stdout
     assert zooless.run("simcons", "study", "tidy").stdout == ""
@@ -46,7 +46,7 @@ def test_a_study_without_a_zoo_runs_and_says_so(zooless):
 
 
 def test_a_data_set_that_is_not_probed_has_no_gap(zooless):
-    gap = json.loads((zooless.root / "metrics/performance_gap.json").read_text())
+    gap = json.loads((zooless.root / "metrics/performance_gap_datasets.json").read_text())
     assert sorted(gap["gap"]) == ["error_consistency", MEASURE]
     assert list(gap["error_consistency"]) == [MEASURE]
     for by_measure in gap.values():
@@ -65,7 +65,7 @@ def test_another_data_set_may_lend_its_accuracies(zooless, tmp_path):
     values["consistency"]["accuracy_from"] = {"textures": "shapes"}
     clone.params = values
     clone.run("python", "stages/performance_gap.py")
-    gap = json.loads((clone.root / "metrics/performance_gap.json").read_text())
+    gap = json.loads((clone.root / "metrics/performance_gap_datasets.json").read_text())
     for by_measure in gap.values():
         for by_method in by_measure.values():
             assert list(by_method["pearson"]["datasets"]) == ["shapes", "textures"]

@@ -139,7 +139,7 @@ def test_the_answer_says_tests_ceiling_and_performance(inputs):
         & (corrected["category"] == "all")
         & (corrected["method"] == "pearson")
     ]
-    assert f"would allow a median r of {number(everything['ceiling'].median())}" in text
+    assert f"would allow a median r of {number(everything['ceiling'].median(), 3)}" in text
     r = inputs.relations
     r = r[(r["measure"] == "cka_linear") & (r["method"] == "pearson")]
     for against in ("gap", "error_consistency"):

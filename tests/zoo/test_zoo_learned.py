@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from simcons.errors import UserError
-from simcons.models.zoo.learned import learned, learned_summary
+from simcons.models.zoo.learned import learned, learned_summary, zoo_headline
 
 MODELS = pd.DataFrame(
     {
@@ -53,6 +53,8 @@ def test_summary() -> None:
     assert summary["models"]["d"] == {
         "accuracy": 0.35, "control_accuracy": 0.35, "gain": 0.0, "learned": False
     }  # fmt: skip
+    gains = {name: values["gain"] for name, values in summary["objectives"].items()}
+    assert zoo_headline(summary) == {"n_models": 2, "n_learned": 1, "gain": gains}
 
 
 def test_what_is_missing_is_named() -> None:

@@ -9,6 +9,7 @@ from simcons.consistency.analysis import (
     analyse,
     combine,
     flag_overlaps,
+    headline,
     summarise_intervals,
 )
 from simcons.consistency.anchors import anchor_rank_sums, by_anchor
@@ -26,6 +27,7 @@ from simcons.consistency.gap_inference import (
     gap_by_domain,
     gap_intervals,
     relate_performance,
+    relation_headline,
     relation_intervals,
     summarise_relations,
     with_agreement,
@@ -63,6 +65,7 @@ __all__ = [
     "gap_intervals",
     "gap_pairs",
     "half_values",
+    "headline",
     "holm",
     "level_table",
     "mantel",
@@ -75,6 +78,7 @@ __all__ = [
     "place",
     "rank_spread",
     "relate_performance",
+    "relation_headline",
     "relation_intervals",
     "reliabilities",
     "reliability",

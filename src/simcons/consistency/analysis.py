@@ -20,6 +20,7 @@ from simcons.consistency.core import (
     key,
     put,
     rounded,
+    summarise,
     with_measure,
 )
 from simcons.consistency.drivers import drivers, rank_spread
@@ -264,8 +265,44 @@ def combine(tables: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFr
     }
 
 
+def headline(consistency: pd.DataFrame, intervals: pd.DataFrame, method: str) -> dict[str, Any]:
+    """Return the few numbers of ``metrics/consistency.json``, by which runs are compared.
+
+    Parameters
+    ----------
+    consistency, intervals
+        Tables of `analyse`.
+    method
+        The correlation to take; the study's first.
+
+    Returns
+    -------
+    dict
+        ``{measure: {r, low, high, within: {objective: r}}}``: median r over data set pairs of all
+        models with its BCa interval over models and data sets (None where there is none), and
+        within each objective. Every other group: `summarise` and `summarise_intervals`.
+    """
+    points, limits = summarise(consistency), summarise_intervals(intervals)
+    result: dict[str, Any] = {}
+    for measure, by_method in points.items():
+        groups = by_method.get(key(method), {})
+        interval = limits.get(measure, {}).get(key(method), {}).get(ALL, {})
+        within: dict[str, Any] = {}
+        for name, digest in groups.get("objective", {}).items():
+            one, _, two = name.partition("__")
+            if one == two:
+                within[one] = digest["median"]
+        result[measure] = {
+            "r": groups.get(ALL, {}).get("median"),
+            "low": interval.get("low"),
+            "high": interval.get("high"),
+            "within": within,
+        }
+    return result
+
+
 def summarise_intervals(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the digest of `consistency_intervals` for ``metrics/consistency.json``.
+    """Return the digest of `consistency_intervals` for ``metrics/consistency_groups.json``.
 
     The median over data set pairs with the BCa interval over models and data sets, all data set
     pairs included.

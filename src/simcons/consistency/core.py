@@ -258,7 +258,7 @@ def unlabelled(
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the small, stable digest for ``metrics/consistency.json``.
+    """Return the small, stable digest for ``metrics/consistency_groups.json``.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ def performance_gap(
 
 
 def summarise_gap(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the digest of `performance_gap` for ``metrics/performance_gap.json``.
+    """Return the digest of `performance_gap` for ``metrics/performance_gap_datasets.json``.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.core import MIN_PAIRS, quartiles, with_measure
+from simcons.consistency.core import MIN_PAIRS, key, quartiles, with_measure
 from simcons.consistency.correlation import correlation_matrix
 from simcons.consistency.gap import gap_pairs, summarise_gap
 from simcons.consistency.limits import Interval, availability, make_interval, unavailable
@@ -251,7 +251,7 @@ def with_agreement(pairs: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame
 
 
 def summarise_relations(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the digest of `relate_performance` for ``metrics/performance_gap.json``.
+    """Return the digest of `relate_performance` for ``metrics/performance_gap_datasets.json``.
 
     Returns
     -------
@@ -260,6 +260,20 @@ def summarise_relations(table: pd.DataFrame) -> dict[str, Any]:
     """
     return {
         str(against): summarise_gap(part) for against, part in table.groupby("against", sort=True)
+    }
+
+
+def relation_headline(table: pd.DataFrame, method: str) -> dict[str, Any]:
+    """Return the few numbers of ``metrics/performance_gap.json``, by which runs are compared.
+
+    Returns
+    -------
+    dict
+        ``{against: {measure: r}}``: the median over data sets, of one method.
+    """
+    return {
+        against: {measure: digest[key(method)]["median"] for measure, digest in by_measure.items()}
+        for against, by_measure in summarise_relations(table[table["method"] == method]).items()
     }
 
 

@@ -76,8 +76,7 @@ def availability(n_families: Sequence[int], n_datasets: int | None = None) -> st
     reasons = []
     if min(n_families) < MIN_FAMILIES:
         reasons.append(
-            f"{min(n_families)} independent model(s) in a group, fewer than {MIN_FAMILIES} "
-            "(models of one family count once)"
+            f"{min(n_families)} families of models in a group, fewer than {MIN_FAMILIES}"
         )
     if n_datasets is not None and n_datasets < MIN_DATASETS:
         reasons.append(f"{n_datasets} data set(s), fewer than {MIN_DATASETS}")

@@ -171,7 +171,7 @@ def ceiling_table(inputs: FigureInputs, method: str = "pearson") -> Table | None
         done = part[part["r_corrected"].notna()]
         counts = part.loc[part["reason"] != "", "reason"].value_counts().sort_index()
         why = "; ".join(f"{reason}: {n}" for reason, n in counts.items())
-        rows.append([*head, cell(part["r"].median()), cell(part["ceiling"].median()),
+        rows.append([*head, cell(part["r"].median()), cell(part["ceiling"].median(), 3),
                      cell(done["r"].median()), cell(done["r_corrected"].median()),
                      _whole(len(done)), Cell(why)])  # fmt: skip
     columns = ["Measure", "By", "Models", "Median r", "Median ceiling", "r of those corrected",

@@ -161,8 +161,8 @@ def _noise_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
     ceiling = float(corrected["ceiling"].median()) if len(corrected) else float("nan")
     if np.isfinite(ceiling):
         sentences.append(
-            f"Noise in the similarities would allow a median r of {number(ceiling)}; what "
-            f"r lacks to that is a difference between the data sets."
+            f"The noise of measuring similarity on so many images would allow a median r of "
+            f"{number(ceiling, 3)}; what r lacks to that is a difference between the data sets."
         )
     return " ".join(sentences)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -96,7 +96,7 @@ def _row(
 
 
 def learned_summary(table: pd.DataFrame, held_out: Sequence[str], margin: float) -> dict[str, Any]:
-    """Return the content of ``metrics/zoo.json`` from the table of `learned`.
+    """Return the content of ``metrics/zoo_models.json`` from the table of `learned`.
 
     Returns
     -------
@@ -117,3 +117,15 @@ def learned_summary(table: pd.DataFrame, held_out: Sequence[str], margin: float)
         "objectives": by_objective.to_dict("index"),
         "models": rounded.set_index("model")[[*numbers, "learned"]].to_dict("index"),
     }
+
+
+def zoo_headline(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the few numbers of ``metrics/zoo.json``, by which runs are compared.
+
+    Returns
+    -------
+    dict
+        ``n_models``, ``n_learned`` and ``gain`` (mean over the models of each objective).
+    """
+    gains = {name: values["gain"] for name, values in summary["objectives"].items()}
+    return {"n_models": summary["n_models"], "n_learned": summary["n_learned"], "gain": gains}
