@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.groups import EVERYTHING, Group, group_label, group_order, select
+from simcons.figures.groups import EVERYTHING, Group, counted, group_label, group_order, select
 from simcons.figures.inputs import Description, count, measure_label, number
 
 _CEILING: dict[str, Any] = {"marker": "|", "markersize": 7, "markeredgewidth": 1.4}
@@ -37,7 +37,6 @@ def ceiling_table(
         part = select(corrected, measure, method, group)
         known = part[part["ceiling"].notna() & part["r"].notna()]
         r_q1, r, r_q3 = known["r"].quantile([0.25, 0.5, 0.75])
-        reasons = part.loc[part["reason"] != "", "reason"].value_counts().sort_index()
         rows.append(
             {
                 "group": group,
@@ -48,7 +47,7 @@ def ceiling_table(
                 "r_corrected": known["r_corrected"].median(),
                 "n_corrected": int(known["r_corrected"].notna().sum()),
                 "n": len(known),
-                "why": "; ".join(f"{reason}: {n}" for reason, n in reasons.items()),
+                "why": counted(part["reason"]),
             }
         )
     return pd.DataFrame(rows)

@@ -52,3 +52,9 @@ def group_order(table: pd.DataFrame, category: str = "objective") -> list[Group]
     rows = table[(table["category"] == category) & (table["group_1"] == table["group_2"])]
     inside = [(category, name, name) for name in style.ordered(set(rows["group_1"]))]
     return [EVERYTHING, *inside] if (table["category"] == "all").any() else inside
+
+
+def counted(reasons: pd.Series) -> str:
+    """Return how often each reason occurs: "biased measure: 1; no split halves: 3"."""
+    counts = reasons[reasons != ""].value_counts().sort_index()
+    return "; ".join(f"{reason}: {n}" for reason, n in counts.items())

@@ -188,6 +188,7 @@
       return row;
     }));
     tip.hidden = false;
+    tip.style.left = "0"; // at the edge it would be measured squeezed
     const frame = tip.parentElement.getBoundingClientRect(), at = anchor.getBoundingClientRect();
     const left = at.left + at.width / 2 - frame.left + 12, top = at.top - frame.top + 12;
     tip.style.left = `${Math.max(0, Math.min(left, frame.width - tip.offsetWidth - 4))}px`;

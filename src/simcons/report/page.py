@@ -135,7 +135,7 @@ def sections(pictures: Sequence[Picture]) -> list[tuple[str, str, list[Picture]]
 
 def _tables(inputs: ReportInputs) -> list[Table]:
     figures = inputs.figures
-    found: list[Table | None] = [
+    found = [
         summary.group_table(figures, inputs.method),
         summary.pair_table(figures, inputs.method),
         *inference.tables(figures, inputs.method),
@@ -143,7 +143,7 @@ def _tables(inputs: ReportInputs) -> list[Table]:
         summary.dataset_table(figures),
         summary.model_table(figures),
     ]
-    return [table for table in found if table is not None and table.rows]
+    return [table for table in found if table.rows]
 
 
 def _asset(name: str) -> Markup:
