@@ -12,8 +12,8 @@ from scipy import stats
 
 from simcons.consistency import consistency, contrasts, holm, mantel, stack
 from simcons.consistency.core import groups
-from simcons.consistency.permutation import p_value, permuted_correlations
-from simcons.consistency.resample import group_units, model_permutations
+from simcons.consistency.permutation import label_test, p_value, permuted_correlations
+from simcons.consistency.resample import group_units, model_permutations, relabel
 
 
 def table_of(n_models, n_first):
@@ -171,3 +171,18 @@ def test_a_sampler_can_be_shared():
     options = {"n_bootstrap": 50, "n_permutations": 20}
     shared = contrasts(matrices, labels, ["objective"], **options, sampler=sampler)
     pd.testing.assert_frame_equal(shared, contrasts(matrices, labels, ["objective"], **options))
+
+
+def test_a_labelling_without_any_r_is_no_evidence():
+    """One family of three against five lone models: most labellings leave a group of one model."""
+    family = np.array([0, 0, 0, 1, 2, 3, 4, 5])
+    first = family == 0
+    labels = relabel(family, first, ~first, 100, np.random.default_rng(0))
+    assert labels.exact
+    assert labels.smallest_p == pytest.approx(1 / 6)
+    values = np.array([0.3, *[np.nan] * 5])
+    assert label_test(values, labels) == {"p_permutation": 1.0, "smallest_p": 1.0}
+    values = np.array([0.3, 0.1, -0.2, 0.0, 0.1, np.nan])
+    found = label_test(values, labels)
+    assert found["p_permutation"] == pytest.approx(2 / 6)  # itself, and the undefined one
+    assert found["smallest_p"] == pytest.approx(2 / 6)

@@ -24,7 +24,7 @@ from simcons.consistency.core import (
 from simcons.consistency.correlation import rank_rows, standardise
 from simcons.consistency.intervals import Sampler
 from simcons.consistency.pairs import Floats, PairIndex, pair_vectors, stack
-from simcons.consistency.permutation import difference_under, holm, p_value
+from simcons.consistency.permutation import difference_under, holm, label_test
 from simcons.consistency.resample import families, generator, relabel
 from simcons.consistency.weighted import RESAMPLED_METHODS
 
@@ -158,8 +158,7 @@ def _contrast_in(
         "estimate_1": estimates[0],
         "estimate_2": estimates[1],
         "difference": values[0],
-        "p_permutation": p_value(values[:1], values[:, None], included=True)[0],
-        "smallest_p": labels.smallest_p,
+        **label_test(values, labels),
         "reason": "",
     }
 

@@ -68,7 +68,8 @@ def p_value(
     observed
         (E,).
     permuted
-        (B, E); NaN counts as not extreme.
+        (B, E); NaN counts as extreme: a replicate that cannot be computed is no evidence against
+        the null hypothesis.
     alternative
         ``greater`` or ``two-sided`` (absolute values).
     included
@@ -77,7 +78,7 @@ def p_value(
     """
     if alternative == "two-sided":
         observed, permuted = np.abs(observed), np.abs(permuted)
-    extreme = (permuted >= observed - TIE).sum(axis=0)
+    extreme = (~(permuted < observed - TIE)).sum(axis=0)
     p = extreme / len(permuted) if included else (1 + extreme) / (1 + len(permuted))
     return np.where(np.isfinite(observed), p, np.nan)
 
@@ -304,8 +305,20 @@ def _permutation_of_difference(
 ) -> dict[str, Any]:
     """Return the two-sided p value of the difference under permuted group labels."""
     values, _ = difference_under(sampler, a.first | b.first, labels, method, statistic)
-    p = p_value(values[:1], values[:, None], included=True)[0]
-    return {"p_permutation": p, "smallest_p": labels.smallest_p, "exact": labels.exact}
+    return {**label_test(values, labels), "exact": labels.exact}
+
+
+def label_test(values: Floats, labels: Relabelling) -> dict[str, float]:
+    """Return the two-sided p value of the first of the differences (n,), and the smallest possible.
+
+    Where families differ in size, some labellings leave a group too few pairs for any r: these
+    count as extreme, and so raise the smallest p as well.
+    """
+    undefined = float(np.mean(~np.isfinite(values)))
+    return {
+        "p_permutation": float(p_value(values[:1], values[:, None], included=True)[0]),
+        "smallest_p": min(1.0, labels.smallest_p + undefined),
+    }
 
 
 def difference_under(
