@@ -75,9 +75,8 @@ def availability(n_families: Sequence[int], n_datasets: int | None = None) -> st
     """
     reasons = []
     if min(n_families) < MIN_FAMILIES:
-        reasons.append(
-            f"{min(n_families)} families of models in a group, fewer than {MIN_FAMILIES}"
-        )
+        word = "family" if min(n_families) == 1 else "families"
+        reasons.append(f"{min(n_families)} {word} of models in a group, fewer than {MIN_FAMILIES}")
     if n_datasets is not None and n_datasets < MIN_DATASETS:
         reasons.append(f"{n_datasets} data set(s), fewer than {MIN_DATASETS}")
     return "; ".join(reasons)
