@@ -16,6 +16,7 @@ from synthetic_study import study
 
 from simcons.errors import UserError
 from simcons.figures import FigureInputs, catalogue, style
+from simcons.figures.catalogue import GROUPS
 from simcons.figures.inputs import INTERVAL_COLUMNS, number, pair_values
 from simcons.report import Picture, ReportInputs, load_pictures, render, summary
 from simcons.report.explore import explore_json
@@ -145,6 +146,17 @@ def test_tables_hold_the_values(inputs):
     assert "measures: [cka_linear]" in html
     assert "ab" * 32 in html
     assert "the probe of x is at the edge" in html
+
+
+def test_what_has_no_figure_is_said_where_it_would_stand(inputs):
+    alike = inputs.figures.models.assign(size_class="small")
+    figures = dataclasses.replace(inputs.figures, models=alike)
+    one = dataclasses.replace(
+        inputs, figures=figures, pictures=[picture("x", section=GROUPS), picture("y")]
+    )
+    text = render(one)
+    assert text.count("No figure by model size: all 9 models are of one value (small).") == 1
+    assert "No figure by" not in render(dataclasses.replace(one, figures=inputs.figures))
 
 
 def test_hostile_names_are_escaped(inputs):
