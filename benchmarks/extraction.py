@@ -29,8 +29,8 @@ from PIL import Image
 from simcons.catalog import DatasetSpec, ModelSpec, TransformSpec, WeightsSpec
 from simcons.datasets import index_shards, iter_samples
 from simcons.datasets.writing import Encoded, write_split
-from simcons.features import extract
 from simcons.features.device import make_runner
+from simcons.features.extraction import extract
 from simcons.models import load
 from simcons.store import Store
 

@@ -13,7 +13,7 @@ def main(dataset: str) -> None:
     With SIMCONS_MODEL_GROUP=k/n fill the store with the k-th of n groups of models alone.
     """
     study = stage.start()
-    from simcons.features import extract
+    from simcons.features.extraction import extract
     from simcons.groups import model_group
     from simcons.study import refuse_leftovers
 

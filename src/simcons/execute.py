@@ -43,12 +43,10 @@ def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> 
     """
     if resource not in RESOURCES:
         raise UserError(f"unknown resource '{resource}': {did_you_mean(resource, RESOURCES)}")
-    executor = os.environ.get("SIMCONS_EXECUTOR", "local")
-    if executor not in EXECUTORS:
-        raise UserError(f"SIMCONS_EXECUTOR is '{executor}': {did_you_mean(executor, EXECUTORS)}")
+    where = executor()
     if not command:
         raise UserError("nothing to run: simcons exec RESOURCE -- COMMAND ...")
-    if executor == "slurm":
+    if where == "slurm":
         from simcons import slurm
 
         if dry_run:
@@ -61,6 +59,20 @@ def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> 
         sys.exit(0)
     sys.stdout.flush()
     os.execv(Path(path), [command[0], *command[1:]])
+
+
+def executor() -> str:
+    """Return where stages' work is done, which SIMCONS_EXECUTOR says.
+
+    Raises
+    ------
+    UserError
+        If it says something else than one of EXECUTORS.
+    """
+    name = os.environ.get("SIMCONS_EXECUTOR", "local")
+    if name not in EXECUTORS:
+        raise UserError(f"SIMCONS_EXECUTOR is '{name}': {did_you_mean(name, EXECUTORS)}")
+    return name
 
 
 def program(name: str) -> str:

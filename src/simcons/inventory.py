@@ -15,7 +15,7 @@ def used_fingerprints(study: Study, paths: Paths) -> set[str]:
     set's features, so both can be told without loading a model or a feature.
     """
     from simcons.datasets import manifest_digest, split_counts
-    from simcons.features import feature_parts
+    from simcons.features.extraction import feature_parts
     from simcons.models.zoo.run import zoo_parts
     from simcons.probes.results import probe_folder
     from simcons.probes.run import probe_parts

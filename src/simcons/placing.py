@@ -171,7 +171,7 @@ def _extracted(study: Study, paths: Paths, model: str, dataset: str) -> Path:
             f"no model '{model}' in the study or the catalogue: {did_you_mean(model, known)}; "
             f"for a model of your own give its features with --features FOLDER"
         )
-    from simcons.features import extract
+    from simcons.features.extraction import extract
 
     out = paths.placed(dataset)
     extract(

@@ -5,6 +5,7 @@
     - metrics: consistency.json        # file below metrics/
       keys: "*.median"                 # shell pattern over the dotted key
       tolerance: 0.02                  # largest absolute difference; any: not compared
+      outliers: 0.05                   # share of the rule's metrics that may differ by more (or 0)
       reason: ...
 
 CPUs round differently, so numbers are never compared by hash across machines.
@@ -16,6 +17,7 @@ import fnmatch
 import json
 import math
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,9 @@ from simcons.errors import UserError
 from simcons.files import read_json, read_yaml
 from simcons.paths import Paths
 
-_RULE_KEYS = {"metrics", "keys", "tolerance", "reason"}
+_EXACT = {"metrics": "*", "keys": "*", "tolerance": 0, "reason": "no rule names it"}
+
+Rule = dict[str, Any]
 
 
 def differences(paths: Paths, revision: str) -> list[str]:
@@ -48,13 +52,14 @@ def differences(paths: Paths, revision: str) -> list[str]:
     return found
 
 
-def _rules(path: Path) -> list[dict[str, Any]]:
+def _rules(path: Path) -> list[Rule]:
     rules = read_yaml(path)
     if not isinstance(rules, list) or not all(
-        isinstance(rule, dict) and set(rule) == _RULE_KEYS for rule in rules
+        isinstance(rule, dict) and set(rule) - {"outliers"} == set(_EXACT) for rule in rules
     ):
-        raise UserError(f"{path}: expected a list of rules, each with {sorted(_RULE_KEYS)}")
-    return rules
+        keys = ", ".join(_EXACT)
+        raise UserError(f"{path}: expected a list of rules, each with {keys} (and outliers)")
+    return [*rules, _EXACT]
 
 
 def _git(root: Path, *args: str) -> str:
@@ -79,24 +84,31 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
 
 
-def _compare(name: str, old: Any, new: Any, rules: list[dict[str, Any]]) -> Iterator[str]:
+def _compare(name: str, old: Any, new: Any, rules: list[Rule]) -> Iterator[str]:
     before, after = dict(flatten(old)), dict(flatten(new))
+    judged: dict[int, list[str]] = defaultdict(list)
     for key in sorted(before.keys() | after.keys()):
-        tolerance = _tolerance(name, key, rules)
-        if tolerance is None:
+        judged[_first_match(name, key, rules)].append(key)
+    for index, keys in sorted(judged.items()):
+        tolerance, outliers = rules[index]["tolerance"], rules[index].get("outliers", 0)
+        if tolerance == "any":
             continue
-        if key not in before or key not in after:
-            yield f"{key} is only in the {'new' if key in after else 'old'} metrics"
-        elif not _close(before[key], after[key], tolerance):
-            yield f"{key} was {before[key]}, is {after[key]} (tolerance {tolerance})"
+        both = [key for key in keys if key in before and key in after]
+        for key in keys:
+            if key not in both:
+                yield f"{key} is only in the {'new' if key in after else 'old'} metrics"
+        beyond = [key for key in both if not _close(before[key], after[key], float(tolerance))]
+        if len(beyond) > outliers * len(both):
+            for key in beyond:
+                yield f"{key} was {before[key]}, is {after[key]} (tolerance {tolerance})"
 
 
-def _tolerance(name: str, key: str, rules: list[dict[str, Any]]) -> float | None:
-    """Return the largest difference that is allowed; None: the metric is not compared."""
-    for rule in rules:
-        if fnmatch.fnmatch(name, rule["metrics"]) and fnmatch.fnmatch(key, rule["keys"]):
-            return None if rule["tolerance"] == "any" else float(rule["tolerance"])
-    return 0.0
+def _first_match(name: str, key: str, rules: list[Rule]) -> int:
+    return next(
+        index
+        for index, rule in enumerate(rules)
+        if fnmatch.fnmatch(name, rule["metrics"]) and fnmatch.fnmatch(key, rule["keys"])
+    )
 
 
 def _close(old: Any, new: Any, tolerance: float) -> bool:

@@ -118,24 +118,6 @@ def test_json_is_plain(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text()) == {"b": 1}
 
 
-def test_tolerances_apply_by_key_and_any_is_not_compared():
-    from simcons.tolerances import _compare
-
-    rules = [
-        {"metrics": "a.json", "keys": "*learned*", "tolerance": "any", "reason": ""},
-        {"metrics": "a.json", "keys": "*", "tolerance": 0.1, "reason": ""},
-    ]
-    old = {"r": 0.5, "n": 3, "learned": True, "not_learned": ["a"], "names": ["x"], "gone": 1}
-    new = {"r": 0.55, "n": 4, "learned": False, "not_learned": [], "names": ["y"], "none": None}
-    assert list(_compare("a.json", old, new, rules)) == [
-        "gone is only in the old metrics",
-        "n was 3, is 4 (tolerance 0.1)",
-        "names.0 was x, is y (tolerance 0.1)",
-        "none is only in the new metrics",
-    ]
-    assert list(_compare("b.json", {"r": 0.5}, {"r": 0.50001}, rules)) != []
-
-
 def test_nested_maps_merge_leaf_by_leaf():
     from simcons.files import merged
 

@@ -17,8 +17,9 @@ from safetensors.numpy import save_file
 from simcons.catalog import DatasetSpec, model_spec
 from simcons.datasets import decode, index_shards, iter_samples, write_split
 from simcons.errors import UserError
-from simcons.features import FeatureFile, extract, read_aligned
+from simcons.features import FeatureFile, read_aligned
 from simcons.features.device import Runner
+from simcons.features.extraction import extract
 from simcons.models import Extractor, load
 from simcons.store import Store
 

@@ -294,7 +294,8 @@ def test_a_file_that_a_users_function_reads_decides_it_too(own, tmp_path):
 
 def test_a_users_model_goes_through_extraction(own, tmp_path):
     from simcons.datasets import index_shards, iter_samples, write_split
-    from simcons.features import FeatureFile, extract
+    from simcons.features import FeatureFile
+    from simcons.features.extraction import extract
     from simcons.store import Store
 
     folder, name = own

@@ -204,6 +204,15 @@ def test_other_failures_are_not_hidden():
         stage.run(broken)
 
 
+@pytest.mark.parametrize(
+    ("jobs", "threads", "sleep"), [(1, 999, False), (2, 999, True), (2, 0, False)]
+)
+def test_threads_sleep_where_stages_share_cores(jobs, threads, sleep):
+    environ: dict[str, str] = {}
+    stage.share_cores(jobs, threads, environ)
+    assert environ == ({"OMP_WAIT_POLICY": "PASSIVE"} if sleep else {})
+
+
 def test_limit_threads_sets_every_variable():
     environ = dict(os.environ)
     stage.limit_threads(3, environ)

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from simcons.execute import executor
 from simcons.params import load_study
 from simcons.paths import Paths
+from simcons.stage import share_cores
 
 
 def run(
@@ -25,8 +27,9 @@ def run(
     """
     from simcons.run import run as run_stages
 
-    if Paths().params.is_file():
-        load_study()
+    study = load_study() if Paths().params.is_file() else None
+    if study is not None and executor() == "local":
+        share_cores(jobs, study.numerics.threads)
     code = run_stages(targets or (), jobs=jobs, keep_going=keep_going)
     if code:
         raise typer.Exit(code)

@@ -1,6 +1,9 @@
-"""Features: the extraction loop over shards, and the files that hold the result."""
+"""Features: the files that hold them, and (`simcons.features.extraction`) how they come about.
 
-from simcons.features.extraction import extract, feature_parts
+Extraction is not imported here: it needs torchvision, which takes a second to load, and most stages
+only read features.
+"""
+
 from simcons.features.files import FeatureFile, check_aligned, read_aligned
 
-__all__ = ["FeatureFile", "check_aligned", "extract", "feature_parts", "read_aligned"]
+__all__ = ["FeatureFile", "check_aligned", "read_aligned"]
