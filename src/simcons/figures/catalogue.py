@@ -97,12 +97,6 @@ def catalogue(inputs: FigureInputs) -> list[CatalogueEntry]:
     ]
 
 
-def all_figures(inputs: FigureInputs) -> Iterator[tuple[str, Description, Figure]]:
-    """Draw every figure: yields (name, words, figure), one at a time."""
-    for entry in catalogue(inputs):
-        yield entry.name, entry.description, entry.draw()
-
-
 def _entry(
     name: str,
     section: str,

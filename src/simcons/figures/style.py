@@ -24,7 +24,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FULL_WIDTH = 7.0  # inches: the text width of a two-column paper, or of the report
-COLUMN_WIDTH = 3.4  # inches: one column
 PNG_DPI = 160
 
 INK = "#222222"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simcons.consistency import overlap_table
+from simcons.consistency import gap_by_domain, overlap_table
 from simcons.figures.consistency_matrix import Group, group_label
 from simcons.figures.drivers import predictor_label
 from simcons.figures.inputs import (
@@ -324,17 +324,15 @@ def left_out_table(inputs: FigureInputs) -> Table | None:
 
 def relation_table(inputs: FigureInputs, method: str = "pearson") -> Table | None:
     """Return r per data set of similarity, gap in accuracy and error consistency."""
-    table = inputs.relations[inputs.relations["method"] == method]
+    table = _relations(inputs, method)
     order = {d: k for k, d in enumerate(ordered_datasets(inputs.datasets, table["dataset"]))}
     table = table.assign(place=table["dataset"].map(order))
     table = table.sort_values(["against", "place"], kind="stable")
     names = dataset_names(inputs.datasets)
 
     def row(r: dict[str, Any]) -> list[Cell]:
-        what = LABELS["error_consistency"].capitalize()
-        first = what if r["measure"] == "error_consistency" else measure_label(r["measure"])
         return [
-            Cell(first), Cell(LABELS[r["against"]]), Cell(names[r["dataset"]]),
+            *_related(r), Cell(names[r["dataset"]]),
             Cell(str(inputs.datasets.at[r["dataset"], "domain"])), cell(r["r"]),
             _limits(r["bca_low"], r["bca_high"], r.get("reason")), _whole(r["n_pairs"]),
             _whole(r["n_left_out"]),
@@ -348,3 +346,31 @@ def relation_table(inputs: FigureInputs, method: str = "pearson") -> Table | Non
     )
     return Table("gap", "Similarity, gap in accuracy and error consistency", columns,
                  _each(table, row), note)  # fmt: skip
+
+
+def domain_table(inputs: FigureInputs, method: str = "pearson") -> Table | None:
+    """Return the quartiles of the same r over the data sets of each domain."""
+    domains = {str(dataset): str(name) for dataset, name in inputs.datasets["domain"].items()}
+    table = gap_by_domain(_relations(inputs, method), domains)
+
+    def row(r: dict[str, Any]) -> list[Cell]:
+        return [
+            *_related(r), Cell(r["domain"]), cell(r["median"]), cell(r["q1"]), cell(r["q3"]),
+            _whole(r["n_datasets"]), _whole(r["n_undefined"]),
+        ]  # fmt: skip
+
+    columns = ["Of", "With", "Domain", "Median r", "Lower quartile", "Upper quartile",
+               "Data sets", "Without an r"]  # fmt: skip
+    return Table("gap-by-domain", "The same by domain of the data sets", columns,
+                 _each(table, row)).without_empty_columns()  # fmt: skip
+
+
+def _relations(inputs: FigureInputs, method: str) -> pd.DataFrame:
+    return inputs.relations[inputs.relations["method"] == method]
+
+
+def _related(r: dict[str, Any]) -> list[Cell]:
+    """Return the cells that say what is related to what."""
+    what = LABELS["error_consistency"].capitalize()
+    first = what if r["measure"] == "error_consistency" else measure_label(r["measure"])
+    return [Cell(first), Cell(LABELS[r["against"]])]
