@@ -249,8 +249,9 @@ def _performance_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     if inputs.probes.empty:
         return
     yield _entry(
-        "accuracy", PERFORMANCE, None, accuracy, inputs.probes, inputs.models, inputs.datasets
-    )
+        "accuracy", PERFORMANCE, None, accuracy, inputs.probes, inputs.models, inputs.datasets,
+        inputs.variants,
+    )  # fmt: skip
     measures = [m for m in inputs.similarities if m in set(inputs.gap["measure"])]
     for measure in measures:
         yield _entry(
