@@ -40,6 +40,11 @@ class Rows(Protocol):
         """Rows by a slice or by an array of numbers."""
 
 
+def _all_rows(rows: Rows, dtype: Any = None, copy: bool | None = None) -> Array:
+    """Return all rows, for NumPy (``__array__``)."""
+    return np.asarray(rows[:], dtype)
+
+
 @dataclass(frozen=True)
 class FileRows:
     """A (n, d) array in a file.
@@ -61,6 +66,7 @@ class FileRows:
     dtype: np.dtype[Any]
     offset: int = 0
     ndim = 2
+    __array__ = _all_rows
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -68,9 +74,6 @@ class FileRows:
     def __getitem__(self, rows: Any) -> Array:
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         return np.array(mapped[rows])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[:], dtype)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class SelectedRows:
     source: Rows
     order: Array
     ndim = 2
+    __array__ = _all_rows
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,9 +108,6 @@ class SelectedRows:
 
     def __getitem__(self, rows: Any) -> Array:
         return np.asarray(self.source[self.order[rows]])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[:], dtype)
 
 
 def tensor_rows(path: Path, name: str = "features") -> FileRows:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextlib import nullcontext
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from simcons.errors import UserError
 from simcons.files import sha256_file
@@ -14,6 +18,7 @@ from simcons.progress import progress
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 600.0  # whatever the server asks for
 
 
 def download(
@@ -21,8 +26,10 @@ def download(
     target: Path,
     *,
     sha256: str | None = None,
+    headers: Mapping[str, str] | None = None,
     what: str = "download",
-    attempts: int = 5,
+    show: bool = True,
+    attempts: int = 6,
     pause: float = 2.0,
 ) -> None:
     """Download a file; what a former attempt left beside it (``.part``) is continued.
@@ -37,10 +44,15 @@ def download(
         The file to be; it appears when it is whole and its hash is right.
     sha256
         Its SHA-256, if known.
+    headers
+        For the address's own host alone, such as a token: not sent to where it may redirect to.
     what
         What it is for, in messages.
+    show
+        Whether to show progress.
     attempts, pause
-        How often a broken connection is taken up again, after how many seconds (doubled each time).
+        How often to try while connections break or the server is busy, and the seconds before the
+        second attempt: doubled each time, and more if the server asks for it.
 
     Raises
     ------
@@ -52,37 +64,45 @@ def download(
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     with FileLock(target.with_name(f"{target.name}.lock")):
-        if target.is_file():
-            return
-        for attempt in range(attempts):
-            try:
-                _continue(url, part, what)
-                break
-            except HTTPError as error:
-                if error.code < 500 and error.code != 429:
-                    raise UserError(f"{what}: {url}: {error.code} {error.reason}") from None
-                failure: Exception = error
-            except (OSError, HTTPException) as error:
-                failure = error
-            if attempt + 1 < attempts:
-                time.sleep(pause * 2**attempt)
-        else:
-            raise UserError(
-                f"{what}: {url} could not be downloaded ({failure}); what is there already will be "
-                f"continued, or put the file at {target} yourself"
-            )
-        if sha256 is not None and (got := sha256_file(part)) != sha256:
+        while not target.is_file():
+            left_over = part.is_file()
+            for attempt in range(attempts):
+                try:
+                    _continue(url, part, headers or {}, f"{what}: {target.name}" if show else None)
+                    break
+                except (OSError, HTTPException) as error:
+                    status = error.code if isinstance(error, HTTPError) else None
+                    if status and status < 500 and status not in (408, 429):
+                        raise UserError(f"{what}: {url}: {error}") from None
+                    failure = error
+                if attempt + 1 < attempts:
+                    time.sleep(max(pause * 2**attempt, _asked_pause(failure)))
+            else:
+                raise UserError(
+                    f"{what}: {url}: {attempts} attempts failed, the last with "
+                    f"{type(failure).__name__}: {failure}; what was downloaded is kept: run the "
+                    f"same command again, or put the file at {target} yourself"
+                )
+            if sha256 is None or (got := sha256_file(part)) == sha256:
+                part.replace(target)
+                return
             part.unlink()
-            raise UserError(f"{what}: {url} has SHA-256 {got}, the catalogue says {sha256}")
-        part.replace(target)
+            # What an earlier run left may have been damaged: once more, from the beginning.
+            if not left_over:
+                raise UserError(f"{what}: {url} has SHA-256 {got}, expected {sha256}")
 
 
-def _continue(url: str, part: Path, what: str) -> None:
+def _continue(url: str, part: Path, headers: Mapping[str, str], shown: str | None) -> None:
     """Fetch what is missing of a file; an OSError if the connection breaks off before its end."""
     have = part.stat().st_size if part.is_file() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    # Some servers refuse urllib by its name.
+    request = Request(url, headers={"User-Agent": "simcons"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
     try:
-        response = urlopen(Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
+        response = build_opener(_Redirects).open(request, timeout=TIMEOUT_SECONDS)
     except HTTPError as error:
         if error.code != 416:
             raise
@@ -95,11 +115,27 @@ def _continue(url: str, part: Path, what: str) -> None:
         continued = response.status == 206
         start = have if continued else 0
         total = start + int(response.headers.get("Content-Length", 0))
-        with progress(f"{what}: {part.name.removesuffix('.part')}", total / 1e6, "MB") as advance:
+        bar = progress(shown, total / 1e6, "MB") if shown else nullcontext(lambda amount: None)
+        with bar as advance, part.open("ab" if continued else "wb") as file:
             advance(start / 1e6)
-            with part.open("ab" if continued else "wb") as file:
-                while chunk := response.read(CHUNK):
-                    file.write(chunk)
-                    advance(len(chunk) / 1e6)
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                advance(len(chunk) / 1e6)
     if total > start and part.stat().st_size != total:
         raise OSError(f"broke off after {part.stat().st_size:,} of {total:,} bytes")
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects; headers for one host alone go along only where host and scheme stay."""
+
+    def redirect_request(self, req: Request, *args: Any) -> Request | None:
+        new = super().redirect_request(req, *args)
+        if new is not None and urlsplit(new.full_url)[:2] == urlsplit(req.full_url)[:2]:
+            new.unredirected_hdrs = req.unredirected_hdrs
+        return new
+
+
+def _asked_pause(failure: Exception) -> float:
+    """Return the seconds to wait that a busy server's answer names."""
+    asked = failure.headers.get("Retry-After", "") if isinstance(failure, HTTPError) else ""
+    return min(float(asked), LONGEST_PAUSE_SECONDS) if asked.isdecimal() else 0.0

@@ -39,6 +39,7 @@ _DESCRIPTIONS = {
         "A row per data set, model and seed: linear probes on the models' features.",
         {
             "dataset, model, seed": "what was probed; a missing seed: not published",
+            "trained_on": "data set of the probe: another for a variant with a test split only",
             "top1, top5, mean_per_class_recall": "on the test split, shares; missing: not defined",
             "top1_low, top1_high": "95 % bootstrap interval over test images",
             "learning_rate, weight_decay": "the setting chosen on validation images",
@@ -61,8 +62,8 @@ _DESCRIPTIONS = {
     "datasets.parquet": ("A row per data set.", {"dataset": "id; then name, domain, licence"}),
 }
 _PROBE_COLUMNS = (
-    "dataset", "model", "seed", "top1", "top5", "mean_per_class_recall", "top1_low", "top1_high",
-    "learning_rate", "weight_decay",
+    "dataset", "trained_on", "model", "seed", "top1", "top5", "mean_per_class_recall", "top1_low",
+    "top1_high", "learning_rate", "weight_decay",
 )  # fmt: skip
 
 
@@ -88,11 +89,12 @@ def export(study: Study, paths: Paths, folder: Path) -> list[str]:
     """
     _check_target(folder)
     similarities = read_similarities(study, paths)
+    probes = read_probes(study, paths, sorted([*study.probed(), *study.variants]))
     models, datasets = study.model_table(), study.dataset_table()
     consistency = read_parquet(paths.consistency / "consistency.parquet")
     tables = {
         "similarities.parquet": similarity_table(study, similarities, models),
-        "accuracies.parquet": accuracy_table(study, read_probes(study, paths), models),
+        "accuracies.parquet": accuracy_table(study, probes, models),
         "consistency.parquet": consistency,
         "models.parquet": models[list(_MODEL_COLUMNS)].reset_index(),
         "datasets.parquet": datasets.reset_index(),
@@ -146,7 +148,8 @@ def similarity_table(
 
 def accuracy_table(study: Study, probes: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     """Return every probe's accuracies as a row, with the model's categories."""
-    table = probes[list(_PROBE_COLUMNS)]
+    table = probes.assign(trained_on=probes["dataset"].replace(study.variants))
+    table = table[list(_PROBE_COLUMNS)]
     table = table.assign(published=table["dataset"].isin(study.imported.probes))
     for category in CATEGORIES:
         table = table.assign(**{category: models[category].reindex(table["model"]).to_numpy()})

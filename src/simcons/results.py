@@ -5,7 +5,7 @@ They read exactly the data sets and models of the study, never a glob; a missing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from simcons.errors import UserError
@@ -101,8 +101,15 @@ def read_all_chance(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
     return {name: read_chance(paths.similarity(name)) for name in study.measured()}
 
 
-def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
+def read_probes(study: Study, paths: Paths, datasets: Iterable[str] | None = None) -> pd.DataFrame:
     """Return the probes of the study, a row per data set, model and seed; no rows without probes.
+
+    Parameters
+    ----------
+    study, paths
+        The study.
+    datasets
+        Those that were probed by default; the study's variants can be read in the same way.
 
     Raises
     ------
@@ -114,7 +121,8 @@ def read_probes(study: Study, paths: Paths) -> pd.DataFrame:
     from simcons.probes.results import row_columns
 
     refuse_leftovers(study, paths)
-    tables = [_probes_of(study, paths, dataset) for dataset in study.probed()]
+    wanted = study.probed() if datasets is None else datasets
+    tables = [_probes_of(study, paths, dataset) for dataset in wanted]
     if not tables:
         return pd.DataFrame(columns=["dataset", *row_columns()])
     return pd.concat(tables, ignore_index=True)
@@ -131,7 +139,8 @@ def _probes_of(study: Study, paths: Paths, dataset: str) -> pd.DataFrame:
         wanted = {(model, seed) for model in models for seed in study.probe.seeds}
         rows = sorted(wanted - set(zip(table["model"], table["seed"], strict=True)))
         lacking = "model '{}', seed {}".format(*rows[0]) if rows else ""
-        lacking += f"; run `dvc repro probe@{dataset}`" if rows else ""
+        stage = "variant" if dataset in study.variants else "probe"
+        lacking += f"; run `dvc repro {stage}@{dataset}`" if rows else ""
     if lacking:
         raise UserError(f"{path}: no probe of {lacking}")
     table.insert(0, "dataset", dataset)
@@ -247,6 +256,7 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
         consistency=tables.pop("consistency"),
         gap=with_agreement(gap, read_error_consistency(study, paths)) if gaps else gap,
         probes=probes,
+        variants=read_probes(study, paths, sorted(study.variants)),
         intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
         relations=read_csv(paths.metrics / "performance_gap.csv"),
         analysis=tables,
@@ -294,7 +304,7 @@ def input_digests(study: Study, paths: Paths) -> dict[str, str]:
         if dataset in study.measured():
             files += [folder / "matrix.json"]
             files += [folder / f"{measure}.parquet" for measure in study.similarity.measures]
-        if dataset in study.probed():
+        if dataset in study.probed() or dataset in study.variants:
             files += [paths.probes(dataset) / "results.parquet"]
         if dataset in _predicted(study):
             files += [paths.probes(dataset) / "error_consistency.parquet"]

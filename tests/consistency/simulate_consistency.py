@@ -19,8 +19,9 @@ from simcons.consistency import (
     contrasts,
     correlation_matrix,
     drivers,
-    gap_intervals,
+    gap_pairs,
     mantel,
+    relation_intervals,
 )
 
 DIM = 3
@@ -168,8 +169,9 @@ def coverage_of_gap(n_trials, seed, n_models=24, n_draws=399):
         study = as_study(similarity(position))
         ids = study["d00"].models
         scores = pd.DataFrame({"dataset": "d00", "model": ids, "accuracy": position[0, :, 0]})
-        row = gap_intervals(study, scores, pd.DataFrame(index=ids), ["pearson"],
-                            n_bootstrap=n_draws, seed=trial).iloc[0]  # fmt: skip
+        pairs, table = gap_pairs(study, scores), pd.DataFrame(index=ids)
+        row = relation_intervals(pairs, "similarity", "gap", table, ["pearson"],
+                                 n_bootstrap=n_draws, seed=trial).iloc[0]  # fmt: skip
         for kind in hits:
             hits[kind] += row[f"{kind}_low"] <= target <= row[f"{kind}_high"]
     return {kind: n / n_trials for kind, n in hits.items()}

@@ -11,7 +11,7 @@ import pytest
 from consistency_data import Matrix, random_matrices
 from scipy import stats
 
-from simcons.consistency import gap_pairs, performance_gap, summarise_gap
+from simcons.consistency import gap_pairs, relation_intervals, summarise_gap
 from simcons.errors import UserError
 
 
@@ -24,10 +24,17 @@ def accuracies(matrices):
     )
 
 
+def r_of_gap(similarities, accuracies, methods=("pearson", "spearman")):
+    models = sorted({m for matrix in similarities.values() for m in matrix.models})
+    pairs = gap_pairs(similarities, accuracies)
+    table = pd.DataFrame({"family": "one"}, index=models)
+    return relation_intervals(pairs, "similarity", "gap", table, methods)
+
+
 def test_against_a_plain_loop(matrices, accuracies):
     score = {(d, m): a for d, m, a in accuracies.itertuples(index=False)}
     pairs = gap_pairs(matrices, accuracies, measure="cka_linear")
-    gaps = performance_gap(matrices, accuracies, ["pearson", "spearman", "kendall"])
+    gaps = r_of_gap(matrices, accuracies, ["pearson", "spearman", "kendall"])
     assert pairs.columns.tolist() == [
         "measure", "dataset", "model_1", "model_2", "similarity", "gap",
     ]  # fmt: skip
@@ -50,13 +57,13 @@ def test_a_gap_that_mirrors_the_similarity_gives_minus_one():
     values = 1 - np.abs(accuracy[:, None] - accuracy)
     models = list("abcd")
     table = pd.DataFrame({"dataset": "x", "model": models, "accuracy": accuracy})
-    found = performance_gap({"x": Matrix(models, values)}, table)
+    found = r_of_gap({"x": Matrix(models, values)}, table)
     np.testing.assert_allclose(found["r"], -1)
     assert found["n_pairs"].tolist() == [6, 6]
 
 
 def test_equal_accuracies_are_undefined_not_zero(matrices, accuracies):
-    found = performance_gap(matrices, accuracies.assign(accuracy=0.5), measure="cka_linear")
+    found = r_of_gap(matrices, accuracies.assign(accuracy=0.5)).assign(measure="cka_linear")
     assert found["r"].isna().all()
     digest = summarise_gap(found)
     json.dumps(digest, allow_nan=False)
@@ -65,7 +72,7 @@ def test_equal_accuracies_are_undefined_not_zero(matrices, accuracies):
 
 
 def test_the_digest(matrices, accuracies):
-    found = performance_gap(matrices, accuracies)
+    found = r_of_gap(matrices, accuracies).assign(measure="similarity")
     digest = summarise_gap(found)["similarity"]["spearman"]
     r = found[found["method"] == "spearman"]["r"]
     assert digest["median"] == pytest.approx(r.median(), abs=1e-6)
@@ -88,4 +95,4 @@ def test_what_is_missing_is_named(matrices, accuracies):
 def test_too_few_pairs_are_refused():
     table = pd.DataFrame({"dataset": "data0", "model": ["m00", "m01"], "accuracy": [0.1, 0.2]})
     with pytest.raises(UserError, match="1 model pair"):
-        performance_gap(random_matrices(1, 2), table)
+        r_of_gap(random_matrices(1, 2), table)

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from consistency_data import random_matrices
+from scipy import stats
 
 from simcons.consistency import (
     gap_by_domain,
-    gap_intervals,
     gap_pairs,
-    performance_gap,
     relate_performance,
     relation_headline,
     relation_intervals,
@@ -21,6 +20,11 @@ from simcons.consistency import (
     with_agreement,
 )
 from simcons.errors import UserError
+
+
+def gap_intervals(similarities, accuracies, models, methods=("pearson", "spearman"), **options):
+    pairs = gap_pairs(similarities, accuracies)
+    return relation_intervals(pairs, "similarity", "gap", models, methods, **options)
 
 
 @pytest.fixture
@@ -33,15 +37,12 @@ def accuracies():
 def test_estimates_and_intervals(accuracies):
     matrices = random_matrices(3)
     table = pd.DataFrame(index=matrices["data0"].models)
-    options = {"n_bootstrap": 200, "measure": "cka_linear"}
-    found = gap_intervals(matrices, accuracies, table, **options)
-    expected = performance_gap(matrices, accuracies).sort_values(["dataset", "method"])
-    np.testing.assert_allclose(found["r"], expected["r"])
+    found = gap_intervals(matrices, accuracies, table, n_bootstrap=200)
     assert found["available"].all()
     assert (found["percentile_low"] < found["r"]).all()
     assert (found["r"] < found["percentile_high"]).all()
-    assert found.columns[0] == "measure"
-    pd.testing.assert_frame_equal(found, gap_intervals(matrices, accuracies, table, **options))
+    again = gap_intervals(matrices, accuracies, table, n_bootstrap=200)
+    pd.testing.assert_frame_equal(found, again)
 
 
 def test_few_families_have_no_interval(accuracies):
@@ -101,9 +102,8 @@ def test_similarity_gap_and_error_consistency_are_related(accuracies):
     np.testing.assert_allclose(indexed.loc[("cka", "error_consistency", "pearson"), "r"], 1)
     with_gap = indexed.loc[("cka", "gap", "spearman"), "r"]
     np.testing.assert_allclose(indexed.loc[("error_consistency", "gap", "spearman"), "r"], with_gap)
-    np.testing.assert_allclose(
-        with_gap, performance_gap(matrices, accuracies, ["spearman"])["r"], atol=1e-12
-    )
+    plain = [stats.spearmanr(p["similarity"], p["gap"])[0] for _, p in pairs.groupby("dataset")]
+    np.testing.assert_allclose(with_gap, plain, atol=1e-12)
     digest = summarise_relations(found)
     assert sorted(digest) == ["error_consistency", "gap"]
     assert digest["error_consistency"]["cka"]["pearson"]["median"] == 1
@@ -126,13 +126,13 @@ def test_two_models_are_too_few(accuracies):
 
 
 def test_quartiles_by_domain(accuracies):
-    gaps = performance_gap(random_matrices(3), accuracies, measure="cka_linear")
+    matrices = random_matrices(3)
+    models = pd.DataFrame({"family": "one"}, index=matrices["data0"].models)
+    gaps = gap_intervals(matrices, accuracies, models).assign(measure="cka", against="gap")
     domains = {"data0": "natural", "data1": "natural", "data2": "structured"}
     found = gap_by_domain(gaps, domains).set_index(["domain", "method"])
     r = gaps[(gaps["method"] == "pearson") & (gaps["dataset"] != "data2")]["r"]
     assert found.loc[("natural", "pearson"), "median"] == pytest.approx(r.median(), abs=1e-6)
     assert found.loc[("structured", "spearman"), "n_datasets"] == 1
-    assert "measure" in found.columns
-    assert "measure" not in gap_by_domain(gaps.drop(columns="measure"), domains).columns
     with pytest.raises(UserError, match="no domain.*data2"):
         gap_by_domain(gaps, {"data0": "natural", "data1": "natural"})

@@ -24,7 +24,10 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []
         self.cuts, self.cut = 0, 1_000_000
         self.knows_ranges = True
-        self.failures = 0
+        self.failures: list[int] = []
+        self.retry_after = ""
+        self.redirects: list[str] = []
+        self.tokens: list[str | None] = []
 
     @property
     def url(self) -> str:
@@ -37,11 +40,17 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
+        self.server.tokens.append(self.headers.get("Authorization"))
+        if self.server.redirects:
+            self.send_response(307)
+            self.send_header("Location", self.server.redirects.pop(0))
+            return self.end_headers()
         if self.path == "/missing":
             return self.send_error(404)
         if self.server.failures:
-            self.server.failures -= 1
-            return self.send_error(503)
+            self.send_response(self.server.failures.pop(0))
+            self.send_header("Retry-After", self.server.retry_after)
+            return self.end_headers()
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
         start = start if self.server.knows_ranges else 0
         if start >= len(CONTENT):
@@ -99,7 +108,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(server, target):
 
 def test_a_later_call_continues_what_an_earlier_one_left(server, target):
     server.cuts = 1
-    with pytest.raises(UserError, match=r"net\.pth could not be downloaded \(.*1,000,000"):
+    with pytest.raises(UserError, match=r"net\.pth: 1 attempts failed.* after 1,000,000 of"):
         download(server.url, target, attempts=1)
     assert files(target) == {"net.pth.part"}
     download(server.url, target)
@@ -128,22 +137,50 @@ def test_a_part_that_is_too_long_is_thrown_away(server, target):
 
 
 def test_another_hash_is_refused_and_nothing_is_left(server, target):
-    with pytest.raises(UserError, match=f"model 'm': .* has SHA-256 {SHA256}, .* says 000"):
+    with pytest.raises(UserError, match=f"model 'm': .* has SHA-256 {SHA256}, expected 000"):
         download(server.url, target, sha256="0" * 64, what="model 'm'")
     assert files(target) == set()
 
 
 def test_what_is_not_there_is_refused_at_once(server, target):
     url = server.url.replace("/weights/net.pth", "/missing")
-    with pytest.raises(UserError, match="model 'm': .*/missing: 404"):
+    with pytest.raises(UserError, match="model 'm': .*/missing: .* 404"):
         download(url, target, what="model 'm'")
     assert len(server.ranges) == 1
 
 
-def test_a_server_that_is_busy_is_asked_again(server, target):
-    server.failures = 2
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_a_server_that_is_busy_is_asked_again(server, target, status):
+    server.failures = [status, status]
     download(server.url, target, sha256=SHA256, pause=0)
     assert len(server.ranges) == 3
+
+
+def test_a_busy_server_is_given_the_time_it_asks_for(server, target, monkeypatch):
+    pauses = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    for asked in ("7", "1", "100000", "Wed, 21 Oct 2015 07:28:00 GMT"):
+        server.failures, server.retry_after = [429], asked
+        download(server.url, target.with_name(f"{len(pauses)}.pth"))
+    assert pauses == [7, 2, 600, 2]
+
+
+def test_a_damaged_part_is_fetched_anew(server, target):
+    target.parent.mkdir()
+    target.with_name("net.pth.part").write_bytes(b"x" * 1000)
+    download(server.url, target, sha256=SHA256)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1000-", None]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_token_stays_with_its_host(server, target, host):
+    """A hub redirects to its store: a token must not go along; to a new name of the set it must."""
+    elsewhere = server.url.replace("127.0.0.1", host)
+    server.redirects = [elsewhere, server.url]
+    download(server.url, target, sha256=SHA256, headers={"Authorization": "secret"})
+    kept = "secret" if host == "127.0.0.1" else None
+    assert server.tokens == ["secret", kept, kept]
 
 
 def test_several_processes_download_it_once(server, target):

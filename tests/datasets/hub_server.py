@@ -83,6 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
             data = bytes([data[0] ^ 1]) + data[1:]
         span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         start = int(span[1]) if span else 0
+        if start >= len(data):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(data)}")
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
         self.send_response(206 if span else 200)
         if span:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
@@ -92,14 +97,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
         if not body:
-            return
+            return None
         if self.hub.drops[file] > 0:
             self.hub.drops[file] -= 1
             self.wfile.write(data[start : start + (len(data) - start) // 2])
             self.wfile.flush()
             self.close_connection = True
-            return
+            return None
         self.wfile.write(data[start:])
+        return None
 
     def _error(self, status: int, code: str | None) -> None:
         self.send_response(status)

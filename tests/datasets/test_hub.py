@@ -17,10 +17,7 @@ def hub(folder: Path, monkeypatch) -> Hub:
     with serving(folder) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.address)
         monkeypatch.delenv("HF_TOKEN", raising=False)
-        monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
-        # The library writes 10 MB at a time, and waits a second between its own attempts.
-        monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 512)
-        monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
         yield server
 
 
@@ -70,7 +67,7 @@ def test_a_killed_download_goes_on_where_it_was(hub, folder, tmp_path, monkeypat
     def kill(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", kill)
+    monkeypatch.setattr("time.sleep", kill)
     with pytest.raises(KeyboardInterrupt):
         download(tmp_path / "out")
     assert not (tmp_path / "out" / "test" / "0.tar").exists()
@@ -82,7 +79,7 @@ def test_a_killed_download_goes_on_where_it_was(hub, folder, tmp_path, monkeypat
     assert same_files(folder, tmp_path / "out")
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_a_server_that_recovers_is_asked_again(hub, folder, tmp_path, status):
     hub.statuses["train/2.tar"] = [status, status]
     download(tmp_path / "out")
@@ -91,7 +88,7 @@ def test_a_server_that_recovers_is_asked_again(hub, folder, tmp_path, status):
 
 def test_a_server_that_does_not_recover_is_named(hub, tmp_path):
     hub.statuses["train/2.tar"] = [500] * 1000
-    with pytest.raises(UserError, match=r"train/2\.tar at c+: 6 attempts failed, .*kept"):
+    with pytest.raises(UserError, match=r"train/2\.tar at c+: cannot be had \(.*500 Int.*kept"):
         download(tmp_path / "out")
     assert (tmp_path / "out" / "train" / "1.tar").is_file()
     assert not (tmp_path / "out" / "train" / "2.tar").exists()
@@ -99,8 +96,8 @@ def test_a_server_that_does_not_recover_is_named(hub, tmp_path):
 
 def test_a_hub_that_cannot_be_reached_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
-    with pytest.raises(UserError, match=r"wds_tiny', classnames.txt at main: 6 attempts failed"):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(UserError, match=r"wds_tiny', classnames.txt at main: cannot be had"):
         download(tmp_path / "out")
 
 
@@ -152,7 +149,7 @@ def test_a_set_without_classes_is_refused(hub, folder, tmp_path, kind):
 
 def test_a_shard_with_another_hash_is_not_kept(hub, tmp_path):
     hub.lies.add("train/1.tar")
-    with pytest.raises(UserError, match=r"train/1\.tar at c+: SHA-256 is [0-9a-f]{64}, expected"):
+    with pytest.raises(UserError, match=r"train/1\.tar at c+: .* has SHA-256 \w{64}, expected"):
         download(tmp_path / "out")
     assert not (tmp_path / "out" / "train" / "1.tar").exists()
 
@@ -160,7 +157,7 @@ def test_a_shard_with_another_hash_is_not_kept(hub, tmp_path):
 def test_a_known_hash_is_checked(hub, folder, tmp_path):
     right = hashlib.sha256((folder / "train" / "0.tar").read_bytes()).hexdigest()
     download(tmp_path / "out", sha256={"train/0.tar": right})
-    with pytest.raises(UserError, match=r"train/0\.tar at c+: SHA-256 is"):
+    with pytest.raises(UserError, match=r"train/0\.tar at c+: .* has SHA-256"):
         download(tmp_path / "other", sha256={"train/0.tar": "0" * 64})
 
 
@@ -176,7 +173,7 @@ def test_shards_of_another_commit_are_replaced(hub, folder, tmp_path):
 
 def test_a_partial_file_that_cannot_be_one_is_thrown_away(hub, folder, tmp_path):
     for junk in (b"x" * 100, b"x" * 10**6):
-        part = tmp_path / "out" / ".download" / f"{COMMIT}-train-0.tar"
+        part = tmp_path / "out" / ".download" / f"{COMMIT}-train-0.tar.part"
         part.parent.mkdir(parents=True)
         part.write_bytes(junk)
         download(tmp_path / "out")

@@ -9,7 +9,7 @@ import pytest
 from synthetic_study import Matrix, dataset_table, model_table, study
 
 from simcons.errors import UserError
-from simcons.figures import FigureInputs, all_figures, catalogue, save_all, style
+from simcons.figures import FigureInputs, catalogue, save_all, style
 from simcons.figures.catalogue import not_drawn
 
 ONE = ("cka_linear",)
@@ -18,7 +18,8 @@ ONE = ("cka_linear",)
 def draw_everything(inputs) -> dict[str, bytes]:
     """Draw every figure, and check that nothing sticks out of it (a label would be cut)."""
     pictures = {}
-    for name, _, figure in all_figures(inputs):
+    for entry in catalogue(inputs):
+        name, figure = entry.name, entry.draw()
         pictures[name] = style.png_bytes(figure, dpi=40)
         drawn, (width, height) = drawn_box(figure), figure.get_size_inches()
         assert drawn.x0 > -0.03, name

@@ -207,13 +207,33 @@ def test_accuracy_is_averaged_over_seeds_and_sorted():
     assert list(table.index) == ["m2", "m1", "m4"]
     assert list(table.columns) == ["d2", "d1"]
     assert table.at["m1", "d1"] == pytest.approx(0.6)
-    words = accuracy.describe(probes, MODELS, DATASETS)
+    none = probes.iloc[:0]
+    words = accuracy.describe(probes, MODELS, DATASETS, none)
     assert "m2 90.0 %, m4 30.0 %" in words.caption
     assert "median standard deviation: 7.07 percentage points" in words.caption  # of 14.14 and 0
-    one_seed = accuracy.describe(probes[probes["seed"] == 0], MODELS, DATASETS)
+    one_seed = accuracy.describe(probes[probes["seed"] == 0], MODELS, DATASETS, none)
     assert "no spread over seeds" in one_seed.caption
-    assert accuracy.draw(probes.iloc[:0], MODELS, DATASETS).axes
-    assert "no probes" in accuracy.describe(probes.iloc[:0], MODELS, DATASETS).title
+    assert accuracy.draw(none, MODELS, DATASETS, none).axes
+    assert "no probes" in accuracy.describe(none, MODELS, DATASETS, none).title
+
+
+def test_accuracies_on_variants_stand_on_the_right_and_in_no_mean():
+    columns = ["dataset", "model", "seed", "top1"]
+    probes = pd.DataFrame([("d1", "m1", 0, 0.8), ("d1", "m2", 0, 0.6)], columns=columns)
+    variants = pd.DataFrame([("d2", "m1", 0, 0.1), ("d2", "m2", 0, 0.3)], columns=columns)
+    without = accuracy.describe(probes, MODELS, DATASETS, variants.iloc[:0])
+    words = accuracy.describe(probes, MODELS, DATASETS, variants)
+    assert words.title == without.title
+    name = DATASETS.at["d2", "name"]
+    added = f" On the right, and in no mean: test sets scored with the probes of another ({name})."
+    assert words.caption == without.caption + added
+    axis = accuracy.draw(probes, MODELS, DATASETS, variants).axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == [
+        DATASETS.at["d1", "name"],
+        name,
+    ]
+    cells = [t.get_text() for t in axis.texts if t.get_text().isdecimal()]
+    assert cells == ["80", "10", "60", "30"]
 
 
 def test_precision_takes_medians_over_pairs_and_says_what_is_absent():

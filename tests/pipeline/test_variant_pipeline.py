@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,22 @@ def test_a_variant_follows_its_parents_probes(clone):
     again = reran(clone.dvc("repro", "variant@hard").stdout)
     assert again == {"probe@base", "variant@hard"}
     assert clone.run("simcons", "study", "tidy").stdout == ""
+
+
+def test_a_variants_accuracies_are_exported_and_shown(clone, tmp_path):
+    clone.dvc("repro")
+    clone.run("simcons", "export", str(tmp_path / "out"))
+    table = pd.read_parquet(tmp_path / "out" / "accuracies.parquet")
+    trained_on = dict(zip(table["dataset"], table["trained_on"], strict=True))
+    assert trained_on == {
+        "base": "base",
+        "hard": "base",
+        "shapes": "shapes",
+        "textures": "textures",
+    }
+    own = pd.read_parquet(clone.root / "data/probes/hard/results.parquet")
+    exported = table[table["dataset"] == "hard"].sort_values(["model", "seed"])
+    np.testing.assert_array_equal(exported["top1"], own.sort_values(["model", "seed"])["top1"])
+    captions = json.loads((clone.root / "metrics/figures/captions.json").read_text())
+    (caption,) = [entry["caption"] for entry in captions if entry["name"] == "accuracy"]
+    assert "On the right, and in no mean" in caption

@@ -122,6 +122,16 @@ def test_relations_are_ordered_by_domain_and_flag_what_is_left_out(inputs):
     assert left_out[("gap in accuracy", True)] == 1
 
 
+def test_relations_by_domain_are_medians_over_its_data_sets(inputs):
+    datasets = inputs.datasets.assign(domain=["Natural", "Natural", "Structured", "Natural"])
+    table = inference.domain_table(dataclasses.replace(inputs, datasets=datasets))
+    rows = inputs.relations[inputs.relations["method"] == "pearson"]
+    rows = rows.assign(domain=rows["dataset"].map(datasets["domain"]))
+    expected = rows.groupby(["measure", "against", "domain"])["r"].median()
+    assert [c.value for c in column(table, "Median r")] == pytest.approx(list(expected), abs=1e-6)
+    assert [c.text for c in column(table, "Domain")] == list(expected.index.get_level_values(2))
+
+
 def test_the_answer_says_tests_ceiling_and_performance(inputs):
     text = " ".join(summary.answer(inputs))
     contrasts = inputs.table("contrasts")

@@ -22,10 +22,9 @@ from simcons.consistency.confounds import (
 from simcons.consistency.core import ConsistencyTables, by_category, consistency, summarise
 from simcons.consistency.correlation import METHODS, correlation_matrix
 from simcons.consistency.drivers import drivers, rank_spread
-from simcons.consistency.gap import gap_pairs, performance_gap, summarise_gap
+from simcons.consistency.gap import gap_pairs, summarise_gap
 from simcons.consistency.gap_inference import (
     gap_by_domain,
-    gap_intervals,
     relate_performance,
     relation_headline,
     relation_intervals,
@@ -62,7 +61,6 @@ __all__ = [
     "drivers",
     "flag_overlaps",
     "gap_by_domain",
-    "gap_intervals",
     "gap_pairs",
     "half_values",
     "headline",
@@ -74,7 +72,6 @@ __all__ = [
     "pair_index",
     "pair_vectors",
     "partial_consistency",
-    "performance_gap",
     "place",
     "rank_spread",
     "relate_performance",

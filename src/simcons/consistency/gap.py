@@ -6,14 +6,13 @@ Per data set, |accuracy_i - accuracy_j| against the similarity of models i and j
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.core import MIN_PAIRS, key, put, quartiles, rounded, with_measure
-from simcons.consistency.correlation import check_method, correlation_matrix
+from simcons.consistency.core import key, put, quartiles, rounded, with_measure
 from simcons.consistency.pairs import Floats, pair_index, stack
 from simcons.errors import UserError
 
@@ -58,49 +57,8 @@ def gap_pairs(
     return with_measure(pd.concat(parts, ignore_index=True), measure)
 
 
-def performance_gap(
-    similarities: Mapping[str, SimilarityMatrix],
-    accuracies: pd.DataFrame,
-    methods: Sequence[str] = ("pearson", "spearman"),
-    *,
-    measure: str | None = None,
-) -> pd.DataFrame:
-    """Return, per data set, the correlation of the performance gap with the similarity.
-
-    Parameters are those of `gap_pairs`, and the correlations to compute. A model pair with a
-    large gap and a low similarity makes r negative.
-
-    Returns
-    -------
-    DataFrame
-        ``[measure,] dataset, method, r, n_pairs``; r is NaN where the gaps or the similarities do
-        not vary.
-
-    Raises
-    ------
-    UserError
-        As `gap_pairs`; also for a data set with fewer than three model pairs.
-    """
-    for method in methods:
-        check_method(method)
-    rows = []
-    for dataset, part in gap_pairs(similarities, accuracies).groupby("dataset", sort=True):
-        if len(part) < MIN_PAIRS:
-            raise UserError(
-                f"performance gap: data set {dataset!r} has {len(part)} model pair(s); "
-                f"a correlation needs at least {MIN_PAIRS}"
-            )
-        vectors = part[["similarity", "gap"]].to_numpy(dtype=np.float64).T
-        rows += [
-            (dataset, method, correlation_matrix(vectors, method)[0, 1], len(part))
-            for method in methods
-        ]
-    table = pd.DataFrame(rows, columns=["dataset", "method", "r", "n_pairs"])
-    return with_measure(table, measure)
-
-
 def summarise_gap(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the digest of `performance_gap` for ``metrics/performance_gap_datasets.json``.
+    """Return the digest of r per data set for ``metrics/performance_gap_datasets.json``.
 
     Returns
     -------
@@ -108,9 +66,8 @@ def summarise_gap(table: pd.DataFrame) -> dict[str, Any]:
         ``{measure: {method: {median, q1, q3, n_datasets, n_undefined, datasets: {name: r}}}}``,
         6 decimals, None where r is undefined.
     """
-    data = table if "measure" in table.columns else table.assign(measure="similarity")
     result: dict[str, Any] = {}
-    for (measure, method), part in data.groupby(["measure", "method"], sort=True):
+    for (measure, method), part in table.groupby(["measure", "method"], sort=True):
         each: dict[str, Any] = {}
         for dataset, r in zip(part["dataset"], part["r"], strict=True):
             put(each, key(dataset), rounded(r))

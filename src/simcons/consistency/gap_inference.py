@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.core import MIN_PAIRS, key, quartiles, with_measure
+from simcons.consistency.core import MIN_PAIRS, key, quartiles
 from simcons.consistency.correlation import correlation_matrix
 from simcons.consistency.gap import gap_pairs, summarise_gap
 from simcons.consistency.limits import Interval, availability, make_interval, unavailable
@@ -35,41 +35,6 @@ _RELATION_COLUMNS = [
     *("dataset", "method", "r", "percentile_low", "percentile_high", "bca_low", "bca_high"),
     *("n_undefined", "available", "reason", "n_pairs", "n_left_out", "n_families"),
 ]
-
-
-def gap_intervals(
-    similarities: Mapping[str, SimilarityMatrix],
-    accuracies: pd.DataFrame,
-    models: pd.DataFrame,
-    methods: Sequence[str] = RESAMPLED_METHODS,
-    *,
-    n_bootstrap: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    measure: str | None = None,
-) -> pd.DataFrame:
-    """Return, per data set, r of performance gap and similarity with a node bootstrap interval.
-
-    Parameters
-    ----------
-    similarities, accuracies
-        As for `gap_pairs`.
-    models, methods, n_bootstrap, confidence, seed
-        As for `relation_intervals`, and so is the result.
-    measure
-        If given, a column ``measure`` with this value comes first.
-    """
-    table = relation_intervals(
-        gap_pairs(similarities, accuracies),
-        "similarity",
-        "gap",
-        models,
-        methods,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        seed=seed,
-    )
-    return with_measure(table, measure)
 
 
 def relation_intervals(
@@ -278,12 +243,12 @@ def relation_headline(table: pd.DataFrame, method: str) -> dict[str, Any]:
 
 
 def gap_by_domain(table: pd.DataFrame, domains: Mapping[str, str]) -> pd.DataFrame:
-    """Return the quartiles over the data sets of a domain of r (`performance_gap`).
+    """Return the quartiles of r over the data sets of each domain, from `relate_performance`.
 
     Returns
     -------
     DataFrame
-        ``[measure,] domain, method, median, q1, q3, n_datasets, n_undefined``.
+        ``measure, against, method, domain, median, q1, q3, n_datasets, n_undefined``.
 
     Raises
     ------
@@ -293,10 +258,11 @@ def gap_by_domain(table: pd.DataFrame, domains: Mapping[str, str]) -> pd.DataFra
     missing = sorted(set(table["dataset"]) - set(domains))
     if missing:
         raise UserError(f"no domain is known for the data set(s) {', '.join(missing)}")
+    names = ["measure", "against", "method", "domain"]
     data = table.assign(domain=table["dataset"].map(dict(domains)))
-    names = [*(["measure"] if "measure" in table.columns else []), "domain", "method"]
-    rows = [
-        {**dict(zip(names, place, strict=True)), **quartiles(part["r"], "n_datasets")}
-        for place, part in data.groupby(names, sort=True)
-    ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            {**dict(zip(names, place, strict=True)), **quartiles(part["r"], "n_datasets")}
+            for place, part in data.groupby(names, sort=True)
+        ]
+    )

@@ -42,10 +42,6 @@ class Units:
         """F."""
         return len(self.stratum)
 
-    def n_in(self, mask: NDArray[np.bool_]) -> int:
-        """Return the number of families with a member in a mask (m,)."""
-        return len(np.unique(self.family[mask]))
-
 
 def generator(seed: int, *names: object) -> np.random.Generator:
     """Return a generator of its own for every named analysis.

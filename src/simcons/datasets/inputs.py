@@ -12,7 +12,6 @@ import hashlib
 import importlib
 import io
 import re
-import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,6 @@ _SPLIT_OF = {"train": "train", **dict.fromkeys(_TEST_NAMES, "test")}
 _KEPT = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 _IMAGE_FILES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _LONGEST_KEY = 80  # a tar member's name has at most 100 characters
-_KEY_BYTES = frozenset(f"{string.ascii_letters}{string.digits}_".encode())
 _COLUMNS = ("split", "path", "label")
 
 

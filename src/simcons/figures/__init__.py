@@ -1,9 +1,9 @@
 """Figures: a module per figure, each a pure function of data frames that returns a Figure.
 
-`all_figures` lists every figure of a study with its caption; `save_all` writes them.
+`catalogue` lists every figure of a study with its caption; `save_all` writes them.
 """
 
-from simcons.figures.catalogue import CatalogueEntry, all_figures, catalogue, save_all
+from simcons.figures.catalogue import CatalogueEntry, catalogue, save_all
 from simcons.figures.inputs import Description, FigureInputs, Similarities, check
 from simcons.figures.style import category_colours, save
 
@@ -12,7 +12,6 @@ __all__ = [
     "Description",
     "FigureInputs",
     "Similarities",
-    "all_figures",
     "catalogue",
     "category_colours",
     "check",

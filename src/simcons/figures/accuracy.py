@@ -40,15 +40,24 @@ def seed_spread(probes: pd.DataFrame) -> float:
 
 @style.styled
 def draw(
-    probes: pd.DataFrame, models: pd.DataFrame, datasets: pd.DataFrame, category: str = "objective"
+    probes: pd.DataFrame,
+    models: pd.DataFrame,
+    datasets: pd.DataFrame,
+    variants: pd.DataFrame,
+    category: str = "objective",
 ) -> Figure:
-    """Draw accuracy as a heatmap, values written in the cells where there is room."""
-    title = style.wrap_title(describe(probes, models, datasets).title, style.FULL_WIDTH)
+    """Draw accuracy as a heatmap, values written in the cells where there is room.
+
+    Variants, test-only data sets scored with the probes of others, stand on the right.
+    """
+    title = style.wrap_title(describe(probes, models, datasets, variants).title, style.FULL_WIDTH)
     if probes.empty:
         figure = style.new_figure(style.FULL_WIDTH, 1.8, title)
         layout.say_absent(figure.subplots(), "No probes.")
         return figure
     table = accuracy_table(probes, models, datasets)
+    if len(variants):
+        table = table.join(accuracy_table(variants, models, datasets))
     values = 100 * table.to_numpy(float)
     n_models, n_datasets = values.shape
     row_height = float(np.clip(6.6 / n_models, 0.1, 0.22))
@@ -82,7 +91,9 @@ def _labels(axis: Axes, table: pd.DataFrame, names: dict[str, str], size: float)
     axis.tick_params(length=0, pad=2)
 
 
-def describe(probes: pd.DataFrame, models: pd.DataFrame, datasets: pd.DataFrame) -> Description:
+def describe(
+    probes: pd.DataFrame, models: pd.DataFrame, datasets: pd.DataFrame, variants: pd.DataFrame
+) -> Description:
     """Say the best model of each end, and the spread over seeds."""
     if probes.empty:
         text = "Probe accuracy: no probes were run."
@@ -110,4 +121,10 @@ def describe(probes: pd.DataFrame, models: pd.DataFrame, datasets: pd.DataFrame)
         f"models: {names[easy]} {number(means[easy], 1)} %, {names[hard]} "
         f"{number(means[hard], 1)} %."
     )
+    if len(variants):
+        scored = [names[name] for name in accuracy_table(variants, models, datasets).columns]
+        caption += (
+            f" On the right, and in no mean: test sets scored with the probes of another "
+            f"({', '.join(scored)})."
+        )
     return Description(title, caption, f"A heatmap of models by data sets. {caption}")

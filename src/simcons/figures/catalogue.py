@@ -120,12 +120,6 @@ def not_drawn(inputs: FigureInputs) -> list[str]:
     ]
 
 
-def all_figures(inputs: FigureInputs) -> Iterator[tuple[str, Description, Figure]]:
-    """Draw every figure: yields (name, words, figure), one at a time."""
-    for entry in catalogue(inputs):
-        yield entry.name, entry.description, entry.draw()
-
-
 def _entry(
     name: str,
     section: str,
@@ -278,8 +272,9 @@ def _performance_figures(inputs: FigureInputs) -> Iterator[CatalogueEntry]:
     if inputs.probes.empty:
         return
     yield _entry(
-        "accuracy", PERFORMANCE, None, accuracy, inputs.probes, inputs.models, inputs.datasets
-    )
+        "accuracy", PERFORMANCE, None, accuracy, inputs.probes, inputs.models, inputs.datasets,
+        inputs.variants,
+    )  # fmt: skip
     measures = [m for m in inputs.similarities if m in set(inputs.gap["measure"])]
     for measure in measures:
         yield _entry(

@@ -142,6 +142,8 @@ class FigureInputs:
         Tidy, columns `GAP_COLUMNS`; may be empty (no probes).
     probes
         Tidy, columns `PROBE_COLUMNS` at least; may be empty.
+    variants
+        Like ``probes``: scores of test-only data sets with the probes of their parents.
     intervals
         Intervals of the median r over data set pairs, columns `INTERVAL_COLUMNS` (see
         `median_intervals`); empty where none were computed. A column ``reason`` may say why a
@@ -161,6 +163,7 @@ class FigureInputs:
     consistency: pd.DataFrame = field(default_factory=lambda: empty(CONSISTENCY_COLUMNS))
     gap: pd.DataFrame = field(default_factory=lambda: empty(GAP_COLUMNS))
     probes: pd.DataFrame = field(default_factory=lambda: empty(PROBE_COLUMNS))
+    variants: pd.DataFrame = field(default_factory=lambda: empty(PROBE_COLUMNS))
     intervals: pd.DataFrame = field(default_factory=lambda: empty(INTERVAL_COLUMNS))
     anchors: pd.DataFrame = field(default_factory=lambda: empty(ANCHOR_COLUMNS))
     relations: pd.DataFrame = field(default_factory=lambda: empty(RELATION_COLUMNS))
@@ -185,6 +188,7 @@ def check(inputs: FigureInputs) -> None:
         ("consistency", inputs.consistency, CONSISTENCY_COLUMNS),
         ("gap", inputs.gap, GAP_COLUMNS),
         ("probes", inputs.probes, PROBE_COLUMNS),
+        ("variants", inputs.variants, PROBE_COLUMNS),
         ("intervals", inputs.intervals, INTERVAL_COLUMNS),
         ("anchors", inputs.anchors, ANCHOR_COLUMNS),
         ("relations", inputs.relations, RELATION_COLUMNS),
@@ -200,6 +204,7 @@ def check(inputs: FigureInputs) -> None:
         ("consistency", inputs.consistency, ("dataset_1", "dataset_2")),
         ("gap", inputs.gap, ("dataset",)),
         ("probes", inputs.probes, ("dataset",)),
+        ("variants", inputs.variants, ("dataset",)),
         ("anchors", inputs.anchors, ("dataset_1", "dataset_2")),
         ("relations", inputs.relations, ("dataset",)),
         ("spread", inputs.table("spread"), ("dataset",)),

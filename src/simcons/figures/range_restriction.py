@@ -14,14 +14,6 @@ from simcons.figures import layout, style
 from simcons.figures.groups import group_label, group_order, select
 from simcons.figures.inputs import Description, measure_label, number
 
-COMPANIONS = {
-    "r": "r",
-    "thorndike": "r, range corrected",
-    "concordance": "concordance",
-    "rmse": "error of prediction",
-    "median_absolute_difference": "median difference",
-}
-
 
 def group_table(
     spread: pd.DataFrame, companions: pd.DataFrame, measure: str, category: str = "objective"

@@ -12,9 +12,7 @@ import numpy as np
 from simcons.catalog import model_specs
 from simcons.errors import UserError
 from simcons.imports.layout import (
-    ACCURACY_TABLE,
     MAIN_PROBE,
-    SIMILARITY_TABLE,
     PublishedFile,
     dataset_name,
     measure_name,
@@ -78,23 +76,16 @@ def read_published(folder: Path) -> Published:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     found = Published(folder)
-    tables: dict[str, PublishedFile] = {}
     other: Counter[str] = Counter()
-    for file in published_files(folder):
+    # The tables last: they fill gaps, and are compared with what the single files say.
+    for file in sorted(published_files(folder), key=lambda file: file.kind.endswith("_table")):
         if file.kind == "other":
             other[Path(file.name).parent.as_posix()] += 1
-        elif file.kind in ("similarity_table", "accuracy_table"):
-            tables[file.name] = file
         elif file.kind in _READERS:
             try:
                 _READERS[file.kind](found, file)
             except UserError as error:
                 found.left.append(Left(file.name, _why(error, file)))
-    # The tables last: they fill gaps, and are compared with what the single files say.
-    if SIMILARITY_TABLE in tables:
-        _take_similarity_table(found, tables[SIMILARITY_TABLE])
-    if ACCURACY_TABLE in tables:
-        _take_accuracy_table(found, tables[ACCURACY_TABLE])
     for parent, count in sorted(other.items()):
         files = "1 file" if count == 1 else f"{count} files"
         found.left.append(Left(f"{parent}: {files}", "not part of the published layout"))
@@ -147,20 +138,8 @@ def _take_features(found: Published, file: PublishedFile) -> None:
     found.features.append(file)
 
 
-_READERS = {
-    "matrix": _take_matrix,
-    "probe": _take_probe,
-    "subset": _take_subset,
-    "features": _take_features,
-}
-
-
 def _take_similarity_table(found: Published, file: PublishedFile) -> None:
-    try:
-        matrices, left = read_similarity_table(file.path)
-    except UserError as error:
-        found.left.append(Left(file.name, _why(error, file)))
-        return
+    matrices, left = read_similarity_table(file.path)
     found.left += [Left(what, why) for what, why in left]
     for place, matrix in sorted(matrices.items()):
         dataset, measure = place
@@ -190,11 +169,7 @@ def _difference(first: Matrix, second: Matrix) -> float:
 
 
 def _take_accuracy_table(found: Published, file: PublishedFile) -> None:
-    try:
-        accuracies, left = read_accuracy_table(file.path)
-    except UserError as error:
-        found.left.append(Left(file.name, _why(error, file)))
-        return
+    accuracies, left = read_accuracy_table(file.path)
     found.left += [Left(what, why) for what, why in left]
     single = {dataset: {row["model"] for row in rows} for dataset, rows in found.probes.items()}
     for (dataset, model), value in sorted(accuracies.items()):
@@ -203,3 +178,13 @@ def _take_accuracy_table(found: Published, file: PublishedFile) -> None:
         elif model not in single.get(dataset, ()):
             found.probes[dataset].append({"model": model, "top1": value})
             found.sources[dataset][file.name] = file.path
+
+
+_READERS = {
+    "matrix": _take_matrix,
+    "probe": _take_probe,
+    "subset": _take_subset,
+    "features": _take_features,
+    "similarity_table": _take_similarity_table,
+    "accuracy_table": _take_accuracy_table,
+}

@@ -18,8 +18,6 @@ MAIN_PROBE = (
     "regularization_weight_decay",
     "batch_size_1024",
 )
-SIMILARITY_TABLE = "results/aggregated/model_sims/all_metric_ds_model_pair_similarity.csv"
-ACCURACY_TABLE = "results/aggregated/single_model_performance/all_ds.csv"
 
 _PATTERNS = {
     "matrix": r"model_similarities/(?P<dataset>.+)/(?P<measure>[^/]+)/similarity_matrix\.pt",
@@ -29,8 +27,8 @@ _PATTERNS = {
     "subset": r"datasets/subsets/(?P<dataset>.+)/subset_indices_train\.json",
     "probe": r"results/linear_probe/single_model/(?P<dataset>.+?)/(?P<model>[^/]+)/"
     r"(?P<settings>[^/]+/[^/]+/[^/]+/[^/]+)/seed_(?P<seed>[0-9]+)/results\.json",
-    "similarity_table": re.escape(SIMILARITY_TABLE),
-    "accuracy_table": re.escape(ACCURACY_TABLE),
+    "similarity_table": r"results/aggregated/model_sims/all_metric_ds_model_pair_similarity\.csv",
+    "accuracy_table": r"results/aggregated/single_model_performance/all_ds\.csv",
 }
 
 

@@ -48,9 +48,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     _config(spec)
     if spec.weights.kind == "hub":
         return ImageTower(_from_hub(spec))
-    # The generator is global in open_clip too: see source_timm.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed or 0)
+    with weights.seeded(spec):
         model = whole(spec)
     if spec.weights.kind != "untrained":
         weights.load_into(model, spec)

@@ -47,10 +47,8 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     _check_name(spec)
     if spec.weights.kind == "hub":
         return _from_hub(spec)
-    # timm draws from the global generator: fork it, so that loading changes no other draw.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed or 0)
-        module = timm.create_model(spec.name, pretrained=False, **spec.options)
+    with weights.seeded(spec):
+        module = whole(spec)
     if spec.weights.kind != "untrained":
         return weights.load_into(module, spec, drop_head=_without_head, convert=_converted)
     return _without_head(module)

@@ -51,9 +51,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     _check_name(spec)
     if spec.weights.kind == "hub":
         return _without_head(_from_hub(spec))
-    # torchvision draws from the global generator: see source_timm.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed or 0)
+    with weights.seeded(spec):
         module = whole(spec)
     if spec.weights.kind != "untrained":
         return weights.load_into(module, spec, drop_head=_without_head)

@@ -38,9 +38,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     _check_kind(spec)
     if spec.weights.kind == "hub":
         return _tower(_from_hub(spec), spec)
-    # transformers draws from the global generator: see source_timm.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed or 0)
+    with weights.seeded(spec):
         return whole(spec)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,17 @@ _PLAIN_NUMBERS: list[Any] = [
     np.dtype,
     *(type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64", "bool")),
 ]
+
+
+@contextmanager
+def seeded(spec: ModelSpec) -> Iterator[None]:
+    """Seed torch's global generator, which libraries draw initial weights from, for a block.
+
+    It is forked, so that loading a model changes no other draw.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed or 0)
+        yield
 
 
 def identity(spec: ModelSpec) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from simcons.probes.results import (
     load_probe,
     load_row,
     save_probe,
-    write_probes,
 )
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "probe_error_consistency",
     "save_probe",
     "score_variant",
-    "write_probes",
 ]
 
 _NEED_TORCH = {

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcons.errors import UserError
-from simcons.files import atomic, read_json, write_json, write_parquet
+from simcons.files import atomic, read_json, write_json
 from simcons.probes import metrics
 from simcons.probes.protocol import Protocol
 from simcons.probes.splits import index_labels
@@ -337,20 +337,6 @@ def collect(results: Iterable[ProbeResult | Mapping[str, Any]]) -> pd.DataFrame:
         raise UserError(
             f"probe results of model '{twice.model.iloc[0]}', seed {twice.seed.iloc[0]} come twice"
         )
-    return table
-
-
-def write_probes(folder: Path, results: Iterable[ProbeResult]) -> pd.DataFrame:
-    """Write ``MODEL/seed_S/`` for every result and ``results.parquet``; return its table.
-
-    A stage that holds probes as folders in a store links those to `probe_folder` instead and
-    writes the table alone.
-    """
-    kept = list(results)
-    table = collect(kept)
-    for result in kept:
-        save_probe(result, probe_folder(folder, result.model, result.seed))
-    write_parquet(folder / RESULTS_FILE, table)
     return table
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simcons.consistency import overlap_table
+from simcons.consistency import gap_by_domain, overlap_table
 from simcons.figures.contrasts import contrast_label
 from simcons.figures.drivers import predictor_label
 from simcons.figures.groups import counted, group_label
@@ -399,19 +399,13 @@ def left_out_table(inputs: FigureInputs) -> Table:
 
 def relation_table(inputs: FigureInputs, method: str = "pearson") -> Table:
     """Return r per data set of similarity, gap in accuracy and error consistency."""
-    table = inputs.relations[inputs.relations["method"] == method]
+    table = _relations(inputs, method)
     order = {d: k for k, d in enumerate(ordered_datasets(inputs.datasets, table["dataset"]))}
     table = table.assign(place=table["dataset"].map(order))
     table = table.sort_values(["against", "place"], kind="stable")
     names = dataset_names(inputs.datasets)
-
-    def first(row: Row) -> Cell:
-        errors = row["measure"] == "error_consistency"
-        return Cell(LABELS["error_consistency"].capitalize()) if errors else _measure(row)
-
     columns: dict[str, Column] = {
-        "Of": first,
-        "With": lambda row: Cell(LABELS[row["against"]]),
+        **_RELATED,
         "Data set": lambda row: Cell(names[row["dataset"]]),
         "Domain": lambda row: Cell(str(inputs.datasets.at[row["dataset"], "domain"])),
         "r": _value("r"),
@@ -425,3 +419,33 @@ def relation_table(inputs: FigureInputs, method: str = "pearson") -> Table:
     )
     title = "Similarity, gap in accuracy and error consistency"
     return _table("gap", title, columns, _records(table), note)
+
+
+def domain_table(inputs: FigureInputs, method: str = "pearson") -> Table:
+    """Return the quartiles of the same r over the data sets of each domain."""
+    domains = {str(dataset): str(name) for dataset, name in inputs.datasets["domain"].items()}
+    table = gap_by_domain(_relations(inputs, method), domains)
+    columns: dict[str, Column] = {
+        **_RELATED,
+        "Domain": _words("domain"),
+        "Median r": _value("median"),
+        "Lower quartile": _value("q1"),
+        "Upper quartile": _value("q3"),
+        "Data sets": _count("n_datasets"),
+        "Without an r": _count("n_undefined"),
+    }
+    title = "The same by domain of the data sets"
+    return _table("gap-by-domain", title, columns, _records(table)).without_empty_columns()
+
+
+def _relations(inputs: FigureInputs, method: str) -> pd.DataFrame:
+    return inputs.relations[inputs.relations["method"] == method]
+
+
+def _related(row: Row) -> Cell:
+    errors = row["measure"] == "error_consistency"
+    return Cell(LABELS["error_consistency"].capitalize()) if errors else _measure(row)
+
+
+# What is related to what.
+_RELATED: dict[str, Column] = {"Of": _related, "With": lambda row: Cell(LABELS[row["against"]])}

@@ -140,6 +140,7 @@ def _tables(inputs: ReportInputs) -> list[Table]:
         summary.pair_table(figures, inputs.method),
         *inference.tables(figures, inputs.method),
         inference.relation_table(figures, inputs.method),
+        inference.domain_table(figures, inputs.method),
         summary.dataset_table(figures),
         summary.model_table(figures),
     ]

@@ -13,7 +13,6 @@ from simcons.similarity.levels import chance_level, layer_map, seed_level
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
 from simcons.similarity.measures import MEASURES, Measure, lookup, register_measure
 from simcons.similarity.one_to_many import similarity_to_others
-from simcons.similarity.replicates import split_half_reliability
 from simcons.similarity.tables import (
     read_chance,
     read_replicates,
@@ -37,6 +36,5 @@ __all__ = [
     "register_measure",
     "seed_level",
     "similarity_to_others",
-    "split_half_reliability",
     "write_similarity",
 ]

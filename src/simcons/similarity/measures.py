@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -271,8 +271,3 @@ def register_measure(
     )
     kind = frozenset(invariances)
     add_measure(Measure(name, "pair", symmetric, kind, unbiased, reference, {}, pair))
-
-
-def patterns() -> Iterator[str]:
-    """Iterate over the names of all measures, options in angle brackets."""
-    yield from sorted(MEASURES)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from simcons.arrays import Array
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def jackknife_standard_error(values: Array) -> Array:
@@ -64,37 +58,3 @@ def reliability_of_halves(halves: Array) -> float | None:
         return None
     value = spearman_brown(float(((first * second).sum(axis=1) / norm).mean()))
     return value if np.isfinite(value) else None
-
-
-def split_half_reliability(
-    replicates: pd.DataFrame, measure: str, pairs: Collection[tuple[str, str]] | None = None
-) -> float | None:
-    """Return the reliability of a measure's values over a chosen set of model pairs.
-
-    Only for unbiased measures: the biased forms depend on the number of images, so that values on
-    halves do not estimate the values on all.
-
-    Parameters
-    ----------
-    replicates
-        The table of `SimilarityResult.replicates` or `read_replicates`.
-    measure
-        The measure's name.
-    pairs
-        (model_1, model_2) as in the table; None: all pairs.
-
-    Returns
-    -------
-    float or None
-        See `reliability_of_halves`.
-    """
-    rows = replicates[(replicates["measure"] == measure) & (replicates["kind"] == "half")]
-    if pairs is not None:
-        wanted = set(pairs)
-        keep = [pair in wanted for pair in zip(rows["model_1"], rows["model_2"], strict=True)]
-        rows = rows[np.array(keep, dtype=bool)]
-    if rows.empty:
-        return None
-    index = ["replicate", "model_1", "model_2"]
-    table = rows.set_index(index)["value"].unstack(["model_1", "model_2"])
-    return reliability_of_halves(table.sort_index().to_numpy(dtype=np.float64))

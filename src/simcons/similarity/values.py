@@ -83,12 +83,14 @@ def hsic(parts: HsicParts, *, biased: bool) -> Array:
     -------
     ndarray
         (S, m, m) float64. Unbiased HSIC of a model with itself is the squared norm of a U-centred
-        matrix, so it is never negative but for rounding.
+        matrix, so it is never negative but for rounding. Of fewer than three images (a subset of
+        small blocks) there is no unbiased estimate: NaN.
     """
     n = parts.n[:, None, None]
     if biased:
         outer = parts.total_biased[:, :, None] * parts.total_biased[:, None, :]
         return parts.trace + parts.own - 2 / n * parts.row_product_biased + outer / n**2
+    n = np.where(n > 2, n, np.nan)
     outer = parts.total[:, :, None] * parts.total[:, None, :]
     return parts.trace + outer / ((n - 1) * (n - 2)) - 2 / (n - 2) * parts.row_product
 

@@ -152,10 +152,6 @@ _BUILDERS: dict[str, tuple[int, Callable[[int, int], tuple[nn.Module, int]]]] = 
 }
 assert tuple(sorted(_BUILDERS)) == ARCHITECTURES
 
-ARCHITECTURE_CLASS = {
-    name: "Transformer" if name.startswith("vit") else "Convolutional" for name in ARCHITECTURES
-}
-
 
 def make_encoder(architecture: str, image_size: int, width: int | None = None) -> Encoder:
     """Return an encoder, initialised from torch's current random state.

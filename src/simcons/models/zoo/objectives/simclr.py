@@ -21,6 +21,9 @@ OPTIONS: dict[str, float] = {"temperature": 0.2, "hidden_dim": 128, "projection_
 def similarity_logits(first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Return NT-Xent's logits and the column of each row's positive.
 
+    Their cross-entropy, the mean over 2 n views, is the loss of equation 1:
+    l(i, j) = -log exp(sim(z_i, z_j) / tau) / sum_{k != i} exp(sim(z_i, z_k) / tau)
+
     Parameters
     ----------
     first, second
@@ -39,15 +42,6 @@ def similarity_logits(first: Tensor, second: Tensor, temperature: float) -> tupl
     z = functional.normalize(torch.cat([first, second]), dim=1)
     logits = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
     return logits, torch.arange(2 * n).roll(n)
-
-
-def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """Return the normalised temperature-scaled cross-entropy (equation 1), mean over 2 n views.
-
-    l(i, j) = -log exp(sim(z_i, z_j) / tau) / sum_{k != i} exp(sim(z_i, z_k) / tau)
-    """
-    logits, positives = similarity_logits(first, second, temperature)
-    return functional.cross_entropy(logits, positives)
 
 
 class Heads(base.Heads):
