@@ -49,7 +49,7 @@ def submitted(toy: Toy) -> str:
 def finishes_as_undisturbed(toy: Toy, undisturbed: dict[str, str]) -> None:
     """After a fault: nothing wrong is recorded; the next run computes only what is missing."""
     assert all(undisturbed[path] == md5 for path, md5 in toy.lock().items())
-    toy.fault(hang=None, exit=None, slow=None, hanging=None)
+    toy.fault(hang=None, exit=None, greedy=None, slow=None, hanging=None)
     before = toy.computed()
     toy.run(*REPRO)
     assert toy.lock()["data/features/digits"] == undisturbed["data/features/digits"]
@@ -396,6 +396,19 @@ def test_two_dvc_processes_run_the_same_stage_in_one_clone(toy, undisturbed):
     finishes_as_undisturbed(toy, undisturbed)
 
 
+def test_out_of_memory(strict_cluster, open_folder, undisturbed):
+    toy = Toy(open_folder / "greedy", strict_cluster.environment["SLURM_CONF"]).make()
+    toy.settings(memory=100)
+    toy.fault(greedy="m1")
+    code, said = end(toy.start(*REPRO))
+    assert code != 0
+    host = strict_cluster.host
+    assert re.search(rf"model group 2/4, task \d+_2 on node {host}: out of memory", said)
+    assert "exited with 137" in said
+    assert "data/features/digits" not in toy.lock()
+    finishes_as_undisturbed(toy, undisturbed)
+
+
 def test_it_ends_soon_after_its_last_task(toy):
     toy.fault(slow="1")
     toy.features()
@@ -413,6 +426,6 @@ def test_a_time_limit(overdue, cluster):
     assert ": time limit" in said
     assert not (toy.root / "data").exists()
     toy.fault(hang=None)
-    toy.settings()
+    toy.settings(memory=300)
     toy.features()
     assert sorted(toy.computed()) == ALL

@@ -1,7 +1,8 @@
 """A toy study: real DVC, real store, stages that take no time and can be told to fail.
 
 Its `stages/features.py` honours SIMCONS_MODEL_GROUP as the real ones do. What happens to a model is
-said by files in ``faults/``: ``hang`` and ``exit`` hold names of models, ``slow`` seconds.
+said by files in ``faults/``: ``hang``, ``exit`` and ``greedy`` (for memory) hold names of models,
+``slow`` seconds.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ for model in models[k - 1 :: n]:
     if model in said("hang"):
         (faults / "hanging").write_text(str(os.getpid()))
         time.sleep(600)
+    if model in said("greedy"):
+        memory = bytearray(400 << 20)
+        time.sleep(60)
     if model in said("exit"):
         print(f"error: no {model}", file=sys.stderr)
         sys.exit(5)
