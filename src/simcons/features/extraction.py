@@ -273,12 +273,17 @@ def _join(
     spec: ModelSpec,
     runner: Runner,
 ) -> None:
-    """Join a model's chunks to the features of the split, and drop the chunks."""
+    """Join a model's chunks to the features of the split, and drop the chunks.
+
+    Another process that computes the same may be first, and drop them.
+    """
     features = np.empty((n, spec.feature_dim), dtype=np.float32)
     targets = np.empty(n, dtype=np.int64)
     keys: list[str] = []
     for chunk in chunks:
         folder = store.get("features", job.chunk_parts(chunk))
+        if folder is None and store.get("features", job.parts) is not None:
+            return
         if folder is None:
             raise UserError(f"chunks of {job.label} vanished from the store {store.root}")
         file = FeatureFile.read(folder / FILE_NAME)
