@@ -71,15 +71,21 @@ def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
     running_cluster.clear()
 
 
+@pytest.fixture(scope="session")
+def template(running_cluster: Cluster, open_folder: Path) -> Toy:
+    """A toy study to copy."""
+    return Toy(open_folder / "template", running_cluster.environment["SLURM_CONF"]).make()
+
+
 @pytest.fixture
 def make_toy(
-    cluster: Cluster, open_folder: Path, request: pytest.FixtureRequest
+    cluster: Cluster, template: Toy, open_folder: Path, request: pytest.FixtureRequest
 ) -> Callable[[str], Toy]:
     """Make a toy study in a folder of this test."""
 
     def make(name: str = "a study, 100% 'mine'") -> Toy:
         root = open_folder / request.node.name.replace("[", "-").strip("]") / name
-        return Toy(root, cluster.environment["SLURM_CONF"]).make()
+        return Toy(root, cluster.environment["SLURM_CONF"]).make(like=template)
 
     return make
 
