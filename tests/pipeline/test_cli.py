@@ -49,6 +49,42 @@ def test_study_check_and_status(cli):
     assert "features textures: 5 of 5 models" in status
 
 
+def test_study_check_and_compare_name_what_differs(study, cli, monkeypatch, capsys):
+    monkeypatch.chdir(study.root)
+    values = study.params
+    values["probe"]["epochs"] += 1
+    study.params = values
+    # Both probes, and what reads them by their params alone.
+    with pytest.raises(UserError, match=r"3 of 17 stages differ from dvc\.lock; run `dvc repro`"):
+        cli("study", "check")
+    (study.root / "tolerances.yaml").write_text(
+        "- {metrics: consistency.json, keys: '*.median', tolerance: 0.05, reason: rounding}\n"
+    )
+    assert "metrics agree with HEAD within their tolerances" in cli("study", "compare")
+    path = study.root / "metrics" / "performance_gap.json"
+    path.write_text(path.read_text().replace("0.", "0.1"))
+    with pytest.raises(UserError, match="metrics differ from HEAD by more than their tolerance"):
+        cli("study", "compare")
+    with pytest.raises(UserError, match="no-such-revision"):
+        cli("study", "compare", "no-such-revision")
+    (study.root / "tolerances.yaml").write_text("- {metrics: consistency.json}\n")
+    with pytest.raises(UserError, match="expected a list of rules"):
+        cli("study", "compare")
+
+
+def test_study_cost_takes_measured_rates(cli):
+    assumed = cli("study", "cost", "demo")
+    assert "10 TFLOP/s achieved (--tflops)" in assumed
+    assert "passes" in assumed
+    assert "GPU hours" in assumed
+    assert "(from --rate)" in cli("study", "cost", "demo", "--rate", "efficientnet_lite0=50")
+    for rate in ("efficientnet_lite0", "efficientnet_lite0=fast"):
+        with pytest.raises(UserError, match=f"--rate: got '{rate}'; allowed: MODEL=IMAGES"):
+            cli("study", "cost", "demo", "--rate", rate)
+    with pytest.raises(UserError, match="did you mean 'efficientnet_lite0'"):
+        cli("study", "cost", "demo", "--rate", "efficientnet_lit0=50")
+
+
 def test_status_names_what_is_missing_and_stale(study, cli, monkeypatch):
     monkeypatch.chdir(study.root)
     (study.root / "data/features/shapes/pixels/test.safetensors").unlink()
