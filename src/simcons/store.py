@@ -160,12 +160,15 @@ class Store:
         except (FileExistsError, NotADirectoryError):
             raise UserError(f"{self.root}: the store (SIMCONS_STORE) must be a folder") from None
         rights = stat.S_IMODE(self.root.stat().st_mode)
-        for level in reversed(
-            [folder, *folder.parents][: len(folder.relative_to(self.root).parts)]
-        ):
-            with suppress(FileExistsError):
-                level.mkdir()
-                level.chmod(rights)
+        level = self.root
+        umask = os.umask(0)  # all rights at once: another user may be about to write there
+        try:
+            for name in folder.relative_to(self.root).parts:
+                level /= name
+                with suppress(FileExistsError):
+                    level.mkdir(rights)
+        finally:
+            os.umask(umask)
         return rights
 
     def drop(self, kind: str, parts: Mapping[str, Any]) -> None:
