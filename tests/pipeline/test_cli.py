@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 
 import click
 import pytest
+from miniature import ROOT
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -178,6 +180,19 @@ def test_exec_runs_in_place_and_keeps_the_exit_code(finished):
     done = finished.run("simcons", "exec", "cpu", "--", "python", "-c", code, check=False, X="1")
     assert done.returncode == 7
     assert done.stdout.split() == [sys.executable, "1"]
+
+
+def test_exec_runs_its_own_python_without_an_activated_environment():
+    program = "from simcons.cli import main; main()"
+    code = "import sys; print(sys.prefix)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "exec", "cpu", "--", "python", "-c", code],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == sys.prefix
 
 
 @pytest.mark.parametrize(
