@@ -117,7 +117,11 @@ class Cluster:
         self._until(self.idle, "the node")
 
     def stop(self) -> None:
-        self._try("scancel", "--state=RUNNING", "-u", "root")
+        if self._try("scancel", "-u", "root").returncode == 0:
+            for _ in range(50):  # until no task writes into folders that are to be removed
+                if not self._try("squeue", "-h").stdout:
+                    break
+                time.sleep(0.1)
         for daemon in reversed(self.daemons):
             daemon.terminate()
             try:
