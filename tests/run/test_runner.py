@@ -241,6 +241,16 @@ def test_lines_in_a_log_tell_each_change_once(capsys):
     ]  # fmt: skip
 
 
+def test_now_and_then_a_log_tells_what_runs(capsys, monkeypatch):
+    monkeypatch.setattr("simcons.run.display.LOG_EVERY_SECONDS", 0.0)
+    with display() as show:
+        show([("c", "running", "3 of 8")], "1 running")
+        show([("c", "running", "4 of 8")], "1 running")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2:] == ["c: 4 of 8", "1 running"]
+    assert lines.count("c: running (3 of 8)") == 1
+
+
 def test_without_dvc_the_command_says_so(pipeline):
     """DVC is a dependency; if it is broken, its stages fail with its own words."""
     broken = pipeline.root / "broken" / "dvc"
