@@ -9,6 +9,7 @@ data and its key lie in one folder; started on the same folder again, it serves 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import random
@@ -22,7 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 HOST = "127.0.0.1"
 GRPC_OFFSET = 10_000  # weed opens a second port beside each, at this distance
@@ -100,6 +101,7 @@ class S3Server:
         weed = find_weed()
         if weed is None:
             raise RuntimeError(HOW_TO_GET_IT)
+        lock = self._lock()
         master, volume, filer, s3 = self.ports
         options = {
             "dir": self.folder / "data",
@@ -122,11 +124,18 @@ class S3Server:
             "s3.port.lance": 0,
         }
         command = [weed, "server", *(f"-{name}={value}" for name, value in options.items())]
-        with self.log.open("ab") as log:
-            # Its own session: Ctrl-C reaches whoever started it, who then stops it.
+        with self.log.open("ab") as log, lock:
+            # Its own session: Ctrl-C reaches whoever started it, who then stops it. The lock is
+            # handed on to it, and held as long as it lives.
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
             )
+            lock.write(str(self._process.pid))
         give_up = time.monotonic() + timeout
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > give_up:
@@ -134,6 +143,20 @@ class S3Server:
                 tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
                 raise RuntimeError(f"SeaweedFS does not answer at {self.endpoint}:\n{tail}")
             time.sleep(0.1)
+
+    def _lock(self) -> IO[str]:
+        lock = (self.folder / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            process = lock.read() or "?"
+            lock.close()
+            raise RuntimeError(
+                f"process {process} serves {self.folder} already; stop it, or take another folder"
+            ) from None
+        lock.truncate(0)
+        return lock
 
     def _answers(self) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -178,13 +201,13 @@ class S3Server:
             client.delete_object(Bucket=name, Key=".ready")
 
     def stop(self, patience: float = 30.0) -> None:
-        """Ask the server to stop and wait; kill it if it does not."""
+        """Ask the server to stop and wait; kill it if it does not, or at (another) Ctrl-C."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(patience)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self.kill()
 
     def kill(self) -> None:
@@ -197,8 +220,8 @@ class S3Server:
 @contextmanager
 def serving(server: S3Server) -> Iterator[S3Server]:
     """Start a server for the block, and stop it after."""
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
@@ -255,9 +278,13 @@ def main() -> None:
             print("\nThen `simcons push` and `simcons pull`. Back to the remote of before:")
             print("dvc remote remove --local trial && dvc config --local --unset core.remote")
             print("\nCtrl-C stops the server; its data stay.", flush=True)
-            while True:
-                signal.pause()
-    except KeyboardInterrupt:
+            try:
+                while True:
+                    signal.pause()
+            except KeyboardInterrupt:
+                print("\nstopping, which takes SeaweedFS 15 s; Ctrl-C again kills it", flush=True)
+        print("stopped")
+    except KeyboardInterrupt:  # before it had started
         print("\nstopped")
     except RuntimeError as error:
         sys.exit(f"error: {error}")

@@ -12,7 +12,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from simcons.errors import UserError, did_you_mean
@@ -58,7 +57,8 @@ def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> 
         print(shlex.join([path, *command[1:]]))
         sys.exit(0)
     sys.stdout.flush()
-    os.execv(Path(path), [command[0], *command[1:]])
+    # Its whole path as its name: Python looks a bare one up on the PATH, to find its packages.
+    os.execv(path, [path, *command[1:]])
 
 
 def executor() -> str:

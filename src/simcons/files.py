@@ -36,6 +36,9 @@ def atomic(path: Path) -> Iterator[Path]:
         if part.is_dir() and path.is_dir():
             path.rename(scratch / "old")
         part.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # writing bytes to a full disk names no file
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

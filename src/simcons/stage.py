@@ -77,11 +77,8 @@ def run(command: Callable[..., Any]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
-        fail(
-            f"{error.strerror}: {error.filename or 'while writing'}; free space or rights are "
-            f"needed, then run the same command again",
-            1,
-        )
+        what = f"{os.strerror(error.errno)}: {error.filename or 'while writing'}"
+        fail(f"{what}; free space or rights are needed, then run the same command again", 1)
 
 
 def fail(message: str, code: int) -> None:

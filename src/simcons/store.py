@@ -10,19 +10,25 @@ store costs time, never correctness. An entry is a folder:
         FILES...       read-only
 
 and is written beside and renamed, so that concurrent writers (clones, array tasks) are safe: the
-first one wins, and equal fingerprints mean equal contents.
+first one wins, and equal fingerprints mean equal contents. Everything in a store has the rights of
+the store's own folder, whatever the umask of who wrote it: one that a group may write is written,
+read and pruned by the whole group.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +37,11 @@ from simcons.files import atomic, read_json, sha256_file, write_json
 from simcons.numerics import fingerprint
 
 RECORD = "record.json"
+ABANDONED_SECONDS = 24 * 3600  # what has not changed for so long, nobody is writing any more
+_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _FICLONE = 0x40049409  # ioctl number of a reflink (linux/fs.h)
+# Another file system, one without hard links, too many of them, or another user's file.
+_NO_HARD_LINK = frozenset({errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK, errno.EPERM})
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,11 @@ class Store:
 
         With ``verify`` every file is hashed: an entry whose files are not what they were (a damaged
         disk, an edit) is removed with a warning, so that it is computed again.
+
+        Raises
+        ------
+        UserError
+            If a damaged entry is another user's, or the store is read-only.
         """
         folder = self._folder(kind, fingerprint(kind, parts))
         if not (folder / RECORD).is_file():
@@ -84,8 +99,16 @@ class Store:
         damaged = _damaged_file(folder) if verify else None
         if damaged is None:
             return folder
+        if not folder.is_dir():  # removed by another process meanwhile
+            return None
+        try:
+            _remove(folder)
+        except OSError as error:
+            raise UserError(
+                f"{damaged} in the store is damaged and cannot be removed ({error.strerror}); ask "
+                f"its owner to, or set SIMCONS_STORE to a store of your own"
+            ) from None
         print(f"warning: {damaged} in the store is damaged; computing it again", file=sys.stderr)
-        _remove(folder)
         return None
 
     def put(
@@ -97,10 +120,17 @@ class Store:
         -------
         Path
             The entry's folder.
+
+        Raises
+        ------
+        UserError
+            If the store cannot be a folder.
+        OSError
+            If the disk is full or the store may not be written; nothing is left of the entry.
         """
         key = fingerprint(kind, parts)
         folder = self._folder(kind, key)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        rights = self._make(folder.parent)
         part = Path(tempfile.mkdtemp(prefix=f".{key[:8]}.", suffix=".tmp", dir=folder.parent))
         try:
             write(part)
@@ -109,11 +139,10 @@ class Store:
                 for file in sorted(part.rglob("*"))
                 if file.is_file()
             }
-            for name in digests:
-                (part / name).chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
             record = {"label": label, "kind": kind, "parts": dict(parts), "sha256": digests}
             write_json(part / RECORD, record)
-            part.chmod(0o755)
+            for path in [*part.rglob("*"), part]:
+                path.chmod(rights if path.is_dir() else rights & _READ)
             try:
                 part.rename(folder)
             except OSError:
@@ -124,6 +153,24 @@ class Store:
             shutil.rmtree(part, ignore_errors=True)
         return folder
 
+    def _make(self, folder: Path) -> int:
+        """Make a folder in the store, and return the rights that everything in the store has."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UserError(f"{self.root}: the store (SIMCONS_STORE) must be a folder") from None
+        rights = stat.S_IMODE(self.root.stat().st_mode)
+        level = self.root
+        umask = os.umask(0)  # all rights at once: another user may be about to write there
+        try:
+            for name in folder.relative_to(self.root).parts:
+                level /= name
+                with suppress(FileExistsError):
+                    level.mkdir(rights)
+        finally:
+            os.umask(umask)
+        return rights
+
     def drop(self, kind: str, parts: Mapping[str, Any]) -> None:
         """Remove an entry, if there is one."""
         folder = self._folder(kind, fingerprint(kind, parts))
@@ -132,12 +179,19 @@ class Store:
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry, sorted by kind and label."""
+        if self.root.is_dir():
+            os.listdir(self.root)  # noqa: PTH208 (an error if it may not be read; a glob has none)
         found = []
         for file in self.root.glob(f"*/??/*/{RECORD}"):
-            record = read_json(file)
-            n_bytes = sum(f.stat().st_size for f in file.parent.rglob("*") if f.is_file())
-            entry = Entry(file.parent, record["kind"], file.parent.name, record["label"], n_bytes)
-            found.append(entry)
+            try:
+                label = read_json(file)["label"]
+                n_bytes = sum(f.stat().st_size for f in file.parent.rglob("*") if f.is_file())
+            except FileNotFoundError:  # removed by another process meanwhile
+                continue
+            except (UserError, KeyError, TypeError):
+                label, n_bytes = "(damaged)", 0
+            kind = file.parents[2].name
+            found.append(Entry(file.parent, kind, file.parent.name, label, n_bytes))
         yield from sorted(found, key=lambda e: (e.kind, e.label, e.fingerprint))
 
     def prune(self, keep: set[str]) -> list[Entry]:
@@ -147,12 +201,29 @@ class Store:
         -------
         list of Entry
             What was removed.
+
+        Raises
+        ------
+        UserError
+            If some may not be removed; the others are.
         """
-        removed = [entry for entry in self.entries() if entry.fingerprint not in keep]
-        for entry in removed:
-            _remove(entry.path)
+        removed, refused = [], []
+        for entry in self.entries():
+            if entry.fingerprint not in keep:
+                try:
+                    _remove(entry.path)
+                    removed.append(entry)
+                except OSError as error:
+                    refused.append(f"{entry.path} ({error.strerror})")
         for scratch in self.root.glob("*/??/.*.tmp"):
-            _remove(scratch)
+            with suppress(OSError):
+                if time.time() - scratch.stat().st_mtime > ABANDONED_SECONDS:
+                    _remove(scratch)
+        if refused:
+            raise UserError(
+                f"removed {len(removed)} entries of the store, but {len(refused)} cannot be: "
+                f"{refused[0]}{', ...' if len(refused) > 1 else ''}"
+            )
         return removed
 
 
@@ -163,16 +234,25 @@ def _damaged_file(folder: Path) -> Path | None:
         return folder / RECORD
     for name, digest in digests.items():
         file = folder / name
-        if not file.is_file() or sha256_file(file) != digest:
+        try:
+            if sha256_file(file) != digest:
+                return file
+        except FileNotFoundError:
             return file
     return None
 
 
 def _remove(folder: Path) -> None:
+    """Remove an entry; that another process was first is no error."""
     # Rename first: a reader sees the whole entry or none.
-    doomed = folder.with_name(f".{folder.name[:8]}.{os.getpid()}.tmp")
-    folder.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    doomed = Path(tempfile.mkdtemp(prefix=f".{folder.name[:8]}.", suffix=".tmp", dir=folder.parent))
+    try:
+        if folder.is_dir() and not os.access(folder, os.W_OK):  # its files would stay
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        with suppress(FileNotFoundError):
+            folder.rename(doomed)
+    finally:
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def place(source: Path, target: Path) -> None:
@@ -180,14 +260,34 @@ def place(source: Path, target: Path) -> None:
 
     A hard link would be cheaper than a copy, but whoever edits the target in place would edit the
     store; set ``SIMCONS_STORE_LINK=hardlink`` where space matters more (both are read-only then).
+    Where a hard link cannot be, a copy is made all the same, with a warning.
     """
     # Beside and renamed: what lies at the target may be a link into DVC's cache.
     with atomic(target) as part:
-        if os.environ.get("SIMCONS_STORE_LINK") == "hardlink":
-            os.link(source, part)
+        if os.environ.get("SIMCONS_STORE_LINK") == "hardlink" and _linked(source, part):
             return
         with source.open("rb") as old, part.open("wb") as new:
             try:
                 fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
             except OSError:
                 shutil.copyfileobj(old, new, 1 << 20)
+
+
+def _linked(source: Path, part: Path) -> bool:
+    try:
+        os.link(source, part)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINK:
+            raise
+        _warn_of_copies(str(error.strerror))
+        return False
+    return True
+
+
+@lru_cache
+def _warn_of_copies(why: str) -> None:
+    print(
+        f"warning: SIMCONS_STORE_LINK is 'hardlink', but the store's files cannot be linked into "
+        f"the workspace ({why}); copying them",
+        file=sys.stderr,
+    )

@@ -204,6 +204,25 @@ def test_an_interrupted_extraction_resumes_after_the_last_chunk(
     assert len(list(store.entries())) == 4
 
 
+def test_another_run_that_finishes_first_and_drops_the_chunks_is_no_error(
+    dataset, tmp_path, monkeypatch, small_chunks
+):
+    """Two users with one store: the other joins the features while this one is half-way."""
+    extract(dataset, SPECS, Store(tmp_path / "s1"), tmp_path / "whole", threads=2)
+    store = Store(tmp_path / "s2")
+
+    def overtaken(sample, origin):
+        if sample.key == "009":  # the second chunk of the second shard of train
+            monkeypatch.setattr("simcons.features.batches.decode", decode)
+            extract(dataset, SPECS, store, None, threads=2)
+        return decode(sample, origin)
+
+    monkeypatch.setattr("simcons.features.batches.decode", overtaken)
+    extract(dataset, SPECS, store, tmp_path / "out", threads=2)
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+    assert len(list(store.entries())) == 4  # its own chunks are dropped, too
+
+
 def test_each_image_is_decoded_once_for_all_models(dataset, tmp_path, monkeypatch):
     decoded = []
 

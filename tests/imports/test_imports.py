@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,9 @@ from published import (  # fmt: skip
     write_probe,
     write_published,
 )
+from typer.testing import CliRunner
 
+from simcons.cli.app import app
 from simcons.errors import UserError
 from simcons.imports.arrays import load_array
 from simcons.imports.choose import choose
@@ -28,6 +33,7 @@ from simcons.imports.collect import read_published
 from simcons.imports.layout import dataset_name, measure_name
 from simcons.imports.matrices import checked
 from simcons.imports.probes import probe_table, read_result
+from simcons.params import load_study
 from simcons.similarity import lookup
 
 
@@ -216,6 +222,52 @@ def test_everything_is_taken_from_a_good_folder(published):
     assert choice.measures == sorted(OURS)
     assert choice.similarity == sorted(map(dataset_name, DATASETS))
     assert choice.seeds == [0, 1]
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Run `simcons import-results ARGS` here, in a new repository; a UserError is raised."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    (tmp_path / "studies").mkdir()
+    shutil.copy(Path(__file__).parents[2] / "studies/paper.yaml", tmp_path / "studies")
+    for program in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(program, cwd=tmp_path, check=True)
+
+    def call(*args: str) -> str:
+        result = CliRunner().invoke(app, ["import-results", *args])
+        if result.exception:
+            raise result.exception
+        return result.output
+
+    return call
+
+
+def test_the_command_says_what_it_took_and_left_and_what_to_do_next(published, command, tmp_path):
+    said = command(str(published), "--dry-run")
+    assert "taken: 3 data sets with similarities, 3 with accuracies, 12 models" in said
+    assert "left features: 2 files: large; --features FOLDER converts" in said
+    assert said.endswith("nothing was written (--dry-run)\n")
+    assert not (tmp_path / "imports").exists()
+    taken = command(str(published), "--name", "theirs", "--features", "converted")
+    assert "left features" not in taken
+    assert "wrote 2 feature files to converted" in taken
+    assert "run: simcons study use theirs && dvc repro" in taken
+    assert len(list((tmp_path / "converted").rglob("*.safetensors"))) == 2
+    report = (tmp_path / "imports/theirs/report.txt").read_text()
+    assert taken.startswith(report)
+    assert (tmp_path / "imports/theirs.dvc").is_file()
+    assert load_study(tmp_path / "studies/theirs.yaml").imported.name == "theirs"
+
+
+def test_the_command_refuses_before_it_writes(published, command, tmp_path):
+    with pytest.raises(UserError, match="paper"):
+        command(str(published), "--name", "paper")
+    with pytest.raises(UserError, match="absent"):
+        command(str(tmp_path / "absent"))
+    (tmp_path / ".dvc/config").write_text("[no such section")
+    with pytest.raises(UserError, match="imports/theirs: DVC cannot track it"):
+        command(str(published), "--name", "theirs")
 
 
 def test_what_is_left_is_named_with_the_reason(tmp_path):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
+from miniature import ROOT
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from simcons import execute, stage
@@ -44,6 +49,42 @@ def test_study_check_and_status(cli):
     status = cli("status")
     assert "17 done, 0 stale, 0 missing" in status
     assert "features textures: 5 of 5 models" in status
+
+
+def test_study_check_and_compare_name_what_differs(study, cli, monkeypatch, capsys):
+    monkeypatch.chdir(study.root)
+    values = study.params
+    values["probe"]["epochs"] += 1
+    study.params = values
+    # Both probes, and what reads them by their params alone.
+    with pytest.raises(UserError, match=r"3 of 17 stages differ from dvc\.lock; run `dvc repro`"):
+        cli("study", "check")
+    (study.root / "tolerances.yaml").write_text(
+        "- {metrics: consistency.json, keys: '*.median', tolerance: 0.05, reason: rounding}\n"
+    )
+    assert "metrics agree with HEAD within their tolerances" in cli("study", "compare")
+    path = study.root / "metrics" / "performance_gap.json"
+    path.write_text(path.read_text().replace("0.", "0.1"))
+    with pytest.raises(UserError, match="metrics differ from HEAD by more than their tolerance"):
+        cli("study", "compare")
+    with pytest.raises(UserError, match="no-such-revision"):
+        cli("study", "compare", "no-such-revision")
+    (study.root / "tolerances.yaml").write_text("- {metrics: consistency.json}\n")
+    with pytest.raises(UserError, match="expected a list of rules"):
+        cli("study", "compare")
+
+
+def test_study_cost_takes_measured_rates(cli):
+    assumed = cli("study", "cost", "demo")
+    assert "10 TFLOP/s achieved (--tflops)" in assumed
+    assert "passes" in assumed
+    assert "GPU hours" in assumed
+    assert "(from --rate)" in cli("study", "cost", "demo", "--rate", "efficientnet_lite0=50")
+    for rate in ("efficientnet_lite0", "efficientnet_lite0=fast"):
+        with pytest.raises(UserError, match=f"--rate: got '{rate}'; allowed: MODEL=IMAGES"):
+            cli("study", "cost", "demo", "--rate", rate)
+    with pytest.raises(UserError, match="did you mean 'efficientnet_lite0'"):
+        cli("study", "cost", "demo", "--rate", "efficientnet_lit0=50")
 
 
 def test_status_names_what_is_missing_and_stale(study, cli, monkeypatch):
@@ -100,36 +141,16 @@ def test_catalogue_commands(cli):
         cli("datasets", "show", "digit")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        [],
-        ["study"],
-        ["study", "use"],
-        ["study", "show"],
-        ["study", "list"],
-        ["study", "tidy"],
-        ["study", "check"],
-        ["study", "compare"],
-        ["store"],
-        ["store", "list"],
-        ["store", "prune"],
-        ["models", "show"],
-        ["datasets", "show"],
-        ["exec"],
-        ["similarity"],
-        ["layers"],
-        ["probe"],
-        ["consistency"],
-        ["import-results"],
-        ["export"],
-        ["study", "cost"],
-        ["place"],
-        ["status"],
-    ],
-)
-def test_help_fits_one_screen(cli, command):
-    text = cli(*command, "--help")
+def commands(group: click.Command, *names: str) -> Iterator[list[str]]:
+    """Every command of the command line, groups of commands too."""
+    yield list(names)
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, *names, name)
+
+
+@pytest.mark.parametrize("command", commands(get_command(app)), ids=" ".join)
+def test_help_fits_one_screen(command):
+    text = CliRunner().invoke(app, [*command, "--help"]).output
     assert "Usage" in text
     assert len(text.splitlines()) <= 40
 
@@ -159,6 +180,19 @@ def test_exec_runs_in_place_and_keeps_the_exit_code(finished):
     done = finished.run("simcons", "exec", "cpu", "--", "python", "-c", code, check=False, X="1")
     assert done.returncode == 7
     assert done.stdout.split() == [sys.executable, "1"]
+
+
+def test_exec_runs_its_own_python_without_an_activated_environment():
+    program = "from simcons.cli import main; main()"
+    code = "import sys; print(sys.prefix)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "exec", "cpu", "--", "python", "-c", code],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == sys.prefix
 
 
 @pytest.mark.parametrize(

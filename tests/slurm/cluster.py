@@ -35,8 +35,8 @@ SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1,batch_sc
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 AccountingStorageType=accounting_storage/none
-JobAcctGatherType=jobacct_gather/none
-ReturnToService=2
+JobAcctGatherType=jobacct_gather/{accounting}
+{more}ReturnToService=2
 SlurmdParameters=config_overrides
 KillWait=2
 MinJobAge=10
@@ -46,6 +46,11 @@ GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE DefaultTime=10 State=UP
 PartitionName=gpu Nodes={host} MaxTime=INFINITE DefaultTime=10 State=UP
+"""
+# Looks at each task's memory every second and kills what takes more than it asked for.
+ENFORCE_MEMORY = """\
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 """
 
 
@@ -74,6 +79,7 @@ class Cluster:
     """A running one-node SLURM; `root` must be a folder that every user may read."""
 
     root: Path
+    enforce_memory: bool = False
     daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
     host: str = field(default_factory=lambda: socket.gethostname().split(".")[0])
 
@@ -84,7 +90,13 @@ class Cluster:
     def start(self) -> None:
         for name in ("etc", "state", "spool", "log", "munge"):
             (self.root / name).mkdir(mode=0o755, parents=True)
-        config = CONFIG.format(host=self.host, root=self.root, ports=free_ports(2))
+        config = CONFIG.format(
+            host=self.host,
+            root=self.root,
+            ports=free_ports(2),
+            accounting="linux" if self.enforce_memory else "none",
+            more=ENFORCE_MEMORY if self.enforce_memory else "",
+        )
         (self.root / "etc/slurm.conf").write_text(config)
         (self.root / "etc/gres.conf").write_text(
             "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
@@ -105,7 +117,11 @@ class Cluster:
         self._until(self.idle, "the node")
 
     def stop(self) -> None:
-        self._try("scancel", "--state=RUNNING", "-u", "root")
+        if self._try("scancel", "-u", "root").returncode == 0:
+            for _ in range(50):  # until no task writes into folders that are to be removed
+                if not self._try("squeue", "-h").stdout:
+                    break
+                time.sleep(0.1)
         for daemon in reversed(self.daemons):
             daemon.terminate()
             try:

@@ -23,28 +23,36 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(root: Path) -> Cluster:
+def start(root: Path, **settings: bool) -> Cluster:
     why = missing()
     if why and os.environ.get("SIMCONS_REQUIRE_SERVICES") == "1":
         pytest.fail(why)
     if why:
         pytest.skip(why)
-    cluster = Cluster(root)
+    cluster = Cluster(root, **settings)
     cluster.start()
     return cluster
 
 
 @pytest.fixture(scope="session")
-def overdue(open_folder: Path) -> Iterator[tuple[Toy, subprocess.Popen[str]]]:
-    """A task that hangs until its time limit, of a minute or more, on a cluster of its own."""
-    cluster = start(open_folder / "second-cluster")
-    toy = Toy(open_folder / "over due", cluster.environment["SLURM_CONF"]).make()
-    toy.settings(time=1)
+def strict_cluster(open_folder: Path) -> Iterator[Cluster]:
+    """A second cluster, which kills what takes more memory than it asked for; nothing clears it."""
+    cluster = start(open_folder / "strict-cluster", enforce_memory=True)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def overdue(
+    strict_cluster: Cluster, open_folder: Path
+) -> Iterator[tuple[Toy, subprocess.Popen[str]]]:
+    """A task that hangs until its time limit, of a minute or more."""
+    toy = Toy(open_folder / "over due", strict_cluster.environment["SLURM_CONF"]).make()
+    toy.settings(time=1, memory=300)
     toy.fault(hang="m1")
     process = toy.start(*EXEC)
     yield toy, process
     process.kill()
-    cluster.stop()
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +71,21 @@ def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
     running_cluster.clear()
 
 
+@pytest.fixture(scope="session")
+def template(running_cluster: Cluster, open_folder: Path) -> Toy:
+    """A toy study to copy."""
+    return Toy(open_folder / "template", running_cluster.environment["SLURM_CONF"]).make()
+
+
 @pytest.fixture
 def make_toy(
-    cluster: Cluster, open_folder: Path, request: pytest.FixtureRequest
+    cluster: Cluster, template: Toy, open_folder: Path, request: pytest.FixtureRequest
 ) -> Callable[[str], Toy]:
     """Make a toy study in a folder of this test."""
 
     def make(name: str = "a study, 100% 'mine'") -> Toy:
         root = open_folder / request.node.name.replace("[", "-").strip("]") / name
-        return Toy(root, cluster.environment["SLURM_CONF"]).make()
+        return Toy(root, cluster.environment["SLURM_CONF"]).make(like=template)
 
     return make
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from toy import EXEC, MODELS, Toy, end, wait_for
+from toy import EXEC, MODELS, Toy, end, says, wait_for
 
 from simcons.slurm.watch import GRACE_SECONDS
 
@@ -49,7 +49,7 @@ def submitted(toy: Toy) -> str:
 def finishes_as_undisturbed(toy: Toy, undisturbed: dict[str, str]) -> None:
     """After a fault: nothing wrong is recorded; the next run computes only what is missing."""
     assert all(undisturbed[path] == md5 for path, md5 in toy.lock().items())
-    toy.fault(hang=None, exit=None, slow=None, hanging=None)
+    toy.fault(hang=None, exit=None, greedy=None, hold=None, slow=None, hanging=None)
     before = toy.computed()
     toy.run(*REPRO)
     assert toy.lock()["data/features/digits"] == undisturbed["data/features/digits"]
@@ -227,27 +227,34 @@ def kill_submitter(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+def released(toy: Toy, job: str, process: subprocess.Popen[str]) -> str:
+    """Let a held array go on once a process waits for it; return what that said."""
+    said = says(process, f"job {job} is still running; waiting for it")
+    toy.fault(hold=None)
+    code, rest = end(process)
+    assert code == 0, said + rest
+    return said + rest
+
+
 def test_a_dead_submitter_comes_back_to_its_array(toy, cluster, undisturbed):
-    toy.fault(slow="2")
+    toy.fault(hold="all")
     process = toy.start(*REPRO)
     job = submitted(toy)
     kill_submitter(process)
     assert len(cluster.queue()) > 0
-    done = toy.run(*REPRO)
-    assert f"job {job} is still running; waiting for it" in done.stdout
-    assert done.stdout.count("submitted array") == 0
+    said = released(toy, job, toy.start(*REPRO))
+    assert said.count("submitted array") == 0
     finishes_as_undisturbed(toy, undisturbed)
 
 
 def test_one_that_died_before_it_knew_the_job_finds_it_by_name(toy):
-    toy.fault(slow="2")
+    toy.fault(hold="all")
     process = toy.start(*EXEC)
     job = submitted(toy)
     kill_submitter(process)
     path = next((toy.root / ".simcons/slurm").glob("*/record.json"))
     path.write_text(json.dumps({**record(toy), "job_id": ""}))
-    done = toy.features()
-    assert f"job {job} is still running" in done.stdout
+    released(toy, job, toy.start(*EXEC))
     assert sorted(toy.computed()) == ALL
 
 
@@ -270,7 +277,7 @@ def test_a_lone_job_left_by_a_dead_submitter_spoils_no_output(toy, undisturbed):
     """It goes on writing into what DVC has cleared for the next run: its files must not survive."""
     toy.run(*REPRO)
     (toy.root / "measures.txt").write_text("old1 old2 old3")
-    toy.fault(slow_similarity="2")
+    toy.fault(slow_similarity="30")
     process = toy.start("dvc", "repro", "similarity@digits")
     wait_for(lambda: (toy.root / "data/similarity/digits/old1.txt").is_file())
     kill_submitter(process)
@@ -285,14 +292,13 @@ def test_a_lone_job_left_by_a_dead_submitter_spoils_no_output(toy, undisturbed):
 
 @pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])  # in which DVC runs a command
 def test_dvc_killed_alone_leaves_the_array_to_the_next_run(toy, shell):
-    toy.fault(slow="3")
+    toy.fault(hold="all")
     process = toy.start(*REPRO, SHELL=shell)
     job = submitted(toy)
     os.kill(process.pid, signal.SIGKILL)
     _, said = end(process)
     assert f"job {job} goes on" in said
-    done = toy.run(*REPRO)
-    assert f"job {job} is still running" in done.stdout
+    released(toy, job, toy.start(*REPRO))
     assert sorted(toy.computed()) == ALL
 
 
@@ -302,13 +308,12 @@ def test_a_controller_that_does_not_answer_is_waited_for(toy, cluster):
     controller.send_signal(signal.SIGSTOP)
     try:
         process = toy.start(*EXEC)
-        time.sleep(4)
+        said = says(process, "did not answer in 1 s")
         assert process.poll() is None
     finally:
         controller.send_signal(signal.SIGCONT)
-    code, said = end(process)
-    assert code == 0, said
-    assert "did not answer in 1 s" in said
+    code, rest = end(process)
+    assert code == 0, said + rest
     assert sorted(toy.computed()) == ALL  # submitted once: each computed once
 
 
@@ -329,11 +334,12 @@ def test_a_full_disk(cluster, open_folder, undisturbed):
     assert mounted.returncode == 0, "a small tmpfs cannot be mounted: root's rights are needed"
     try:
         toy = Toy(disk / "study", cluster.environment["SLURM_CONF"]).make()
-        toy.fault(slow="1")
+        toy.fault(hold="all")
         process = toy.start(*REPRO)
-        wait_for(lambda: any("RUNNING" in row for row in cluster.queue()))
+        wait_for(lambda: toy.logs().count("computing") == 4)
         filler = disk / "filler"
         fill(filler)
+        toy.fault(hold=None)
         code, _ = end(process)
         assert code != 0
         assert "data/features/digits" not in toy.lock()
@@ -368,13 +374,14 @@ def test_another_user_than_root(toy, cluster):
 
 
 def test_two_processes_run_the_same_stage_in_one_clone(toy):
-    toy.fault(slow="1")
-    processes = [toy.start(*EXEC) for _ in range(2)]
-    ends = [end(p) for p in processes]
-    assert [code for code, _ in ends] == [0, 0]
-    assert sum("another process runs the same command here" in said for _, said in ends) == 1
+    toy.fault(hold="all")
+    first = toy.start(*EXEC)
+    submitted(toy)
+    second = toy.start(*EXEC)
+    says(second, "another process runs the same command here")
+    toy.fault(hold=None)
+    assert [end(p)[0] for p in (first, second)] == [0, 0]
     assert sorted(toy.computed()) == ALL
-    toy.fault(slow=None)
 
 
 def test_two_users_run_the_same_stage_with_a_shared_store(make_toy, open_folder, undisturbed):
@@ -389,15 +396,27 @@ def test_two_users_run_the_same_stage_with_a_shared_store(make_toy, open_folder,
 
 
 def test_two_dvc_processes_run_the_same_stage_in_one_clone(toy, undisturbed):
-    toy.fault(slow="1")
+    toy.fault(slow="0.5")
     processes = [toy.start(*REPRO) for _ in range(2)]
     codes = sorted(end(p)[0] for p in processes)
     assert codes[0] == 0  # DVC refuses the other one, or lets it wait
     finishes_as_undisturbed(toy, undisturbed)
 
 
+def test_out_of_memory(strict_cluster, open_folder, undisturbed):
+    toy = Toy(open_folder / "greedy", strict_cluster.environment["SLURM_CONF"]).make()
+    toy.settings(memory=100)
+    toy.fault(greedy="m1")
+    code, said = end(toy.start(*REPRO))
+    assert code != 0
+    host = strict_cluster.host
+    assert re.search(rf"model group 2/4, task \d+_2 on node {host}: out of memory", said)
+    assert "exited with 137" in said
+    assert "data/features/digits" not in toy.lock()
+    finishes_as_undisturbed(toy, undisturbed)
+
+
 def test_it_ends_soon_after_its_last_task(toy):
-    toy.fault(slow="1")
     toy.features()
     ended = max(float(line.split()[2]) for line in (toy.root / "done.log").read_text().splitlines())
     # The array's last task, then the job that assembles: both are noticed within seconds.
@@ -413,6 +432,6 @@ def test_a_time_limit(overdue, cluster):
     assert ": time limit" in said
     assert not (toy.root / "data").exists()
     toy.fault(hang=None)
-    toy.settings()
+    toy.settings(memory=300)
     toy.features()
     assert sorted(toy.computed()) == ALL

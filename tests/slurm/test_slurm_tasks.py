@@ -8,6 +8,7 @@ from simcons.slurm.client import TaskState
 from simcons.slurm.tasks import outcome
 
 STEPD = "slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-01-01T00:00:00 {} ***\n"
+POLLED = "slurmstepd-n1: error: StepId=12.batch exceeded memory limit (9 > 1), being killed\n"
 OOM = "slurmstepd: error: Detected 1 oom_kill event in StepId=12.batch\n"
 
 
@@ -27,6 +28,8 @@ OOM = "slurmstepd: error: Detected 1 oom_kill event in StepId=12.batch\n"
         ("CANCELLED", None, "", 137, "cancelled"),
         ("", None, STEPD.format("DUE TO TIME LIMIT"), 137, "time limit"),
         ("", None, OOM, 137, "out of memory"),
+        ("FAILED", None, POLLED + STEPD.format(""), 137, "out of memory"),
+        ("CANCELLED", "143 n1", STEPD.format("") + POLLED, 143, "out of memory"),
         ("", None, STEPD.format(""), 137, "cancelled"),
         ("", None, "the words CANCELLED AT in a log\n", 137, "killed, or it could not write"),
         ("COMPLETED", None, "", 137, "killed, or it could not write"),  # never taken for success

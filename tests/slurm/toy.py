@@ -1,12 +1,14 @@
 """A toy study: real DVC, real store, stages that take no time and can be told to fail.
 
 Its `stages/features.py` honours SIMCONS_MODEL_GROUP as the real ones do. What happens to a model is
-said by files in ``faults/``: ``hang`` and ``exit`` hold names of models, ``slow`` seconds.
+said by files in ``faults/``: ``hang``, ``exit`` and ``greedy`` (for memory) hold names of models,
+``slow`` seconds; while there is a file ``hold``, every model waits.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,9 +49,14 @@ for model in models[k - 1 :: n]:
     if model in said("hang"):
         (faults / "hanging").write_text(str(os.getpid()))
         time.sleep(600)
+    if model in said("greedy"):
+        memory = bytearray(400 << 20)
+        time.sleep(60)
     if model in said("exit"):
         print(f"error: no {model}", file=sys.stderr)
         sys.exit(5)
+    while said("hold"):
+        time.sleep(0.05)
     time.sleep(float((said("slow") or ["0"])[0]))
     text = f"{dataset} {model}\\n" * 5000
     store.put("features", parts, f"{dataset}/{model}", lambda p: (p / "f.txt").write_text(text))
@@ -103,7 +110,11 @@ class Toy:
     slurm_conf: str
     env: dict[str, str] = field(default_factory=dict)
 
-    def make(self) -> Toy:
+    def make(self, like: Toy | None = None) -> Toy:
+        """Write it; a copy of another that nobody has used takes less time."""
+        if like is not None:
+            shutil.copytree(like.root, self.root)
+            return self
         for name, text in (
             ("stages/features.py", FEATURES),
             ("stages/similarity.py", SIMILARITY),
@@ -217,6 +228,17 @@ def wait_for(ready: Callable[[], object], seconds: float = 30) -> None:
     while not ready():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def says(process: subprocess.Popen[str], text: str) -> str:
+    """Wait until a process says something; return what it has said so far."""
+    assert process.stdout is not None
+    said = ""
+    while text not in said:
+        part = os.read(process.stdout.fileno(), 65536)  # unbuffered: the rest is for `end`
+        assert part, f"it ended without saying {text!r}:\n{said}"
+        said += part.decode()
+    return said
 
 
 def end(process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str]:

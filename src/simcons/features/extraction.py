@@ -210,6 +210,8 @@ def _compute(
                 batches, outputs = [], defaultdict(list)
     for job in jobs:
         _join(job, chunks, len(rows), store, specs[job.model], runner)
+        for chunk in chunks:
+            store.drop("features", job.chunk_parts(chunk))
 
 
 def _forward(
@@ -273,12 +275,17 @@ def _join(
     spec: ModelSpec,
     runner: Runner,
 ) -> None:
-    """Join a model's chunks to the features of the split, and drop the chunks."""
+    """Join a model's chunks to the features of the split.
+
+    Another process that computes the same may have been first, and have dropped the chunks.
+    """
     features = np.empty((n, spec.feature_dim), dtype=np.float32)
     targets = np.empty(n, dtype=np.int64)
     keys: list[str] = []
     for chunk in chunks:
         folder = store.get("features", job.chunk_parts(chunk))
+        if folder is None and store.get("features", job.parts) is not None:
+            return
         if folder is None:
             raise UserError(f"chunks of {job.label} vanished from the store {store.root}")
         file = FeatureFile.read(folder / FILE_NAME)
@@ -289,8 +296,6 @@ def _join(
     if (device := runner.describe()) is not None:
         metadata["device"] = device
     _put(store, job, job.parts, "", FeatureFile(features, targets, keys, metadata))
-    for chunk in chunks:
-        store.drop("features", job.chunk_parts(chunk))
 
 
 def _put(store: Store, job: _Job, parts: Mapping[str, Any], suffix: str, file: FeatureFile) -> None:

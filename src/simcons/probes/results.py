@@ -234,12 +234,13 @@ def save_probe(result: ProbeResult, folder: Path) -> None:
 
 
 def _save_arrays(path: Path, result: ProbeResult, names: tuple[str, ...]) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     about = {"model": result.model, "seed": result.seed, "protocol": result.protocol}
     # One metadata key: several come out in random order.
     metadata = {"simcons": json.dumps(about, sort_keys=True)}
-    save_file({n: getattr(result, n) for n in names}, path, metadata=metadata)
+    # Not `save_file`, whose error tells in words alone that the disk is full.
+    path.write_bytes(save({n: getattr(result, n) for n in names}, metadata=metadata))
 
 
 def _header(result: ProbeResult) -> dict[str, Any]:

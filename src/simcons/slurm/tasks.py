@@ -27,8 +27,10 @@ _REASONS = {
     "PREEMPTED": "preempted",
     "REVOKED": "cancelled",
 }
-# What slurmstepd writes into the log, where neither queue nor accounting knows any more.
+# What slurmstepd writes into the log, the most telling first: where the job's memory is polled, the
+# queue says FAILED or CANCELLED and nothing else.
 _LOG_REASONS = {
+    "exceeded memory limit": "out of memory",
     "DUE TO TIME LIMIT": "time limit",
     "oom_kill": "out of memory",
     "oom-kill": "out of memory",
@@ -101,7 +103,9 @@ def outcome(task: int, folder: Path, seen: TaskState, last_node: str = "") -> Ou
     if recorded is not None and recorded[0] == 0:
         return Outcome(task, 0, "", recorded[1], log)
     node = recorded[1] if recorded else seen.node or last_node
-    reason = _REASONS.get(seen.state) or _reason_in_log(log)
+    reason = _REASONS.get(seen.state, "")
+    if reason in ("", "cancelled"):
+        reason = _reason_in_log(log) or reason
     if recorded is not None:
         code = recorded[0]
         return Outcome(task, code, reason or _of_code(code), node, log)

@@ -17,7 +17,7 @@ import psutil
 from simcons.slurm.client import Client, TaskState, UnreachableError
 from simcons.slurm.tasks import ACTIVE, Outcome, exit_record, outcome
 
-LOOK_SECONDS = 0.5  # between two looks at the tasks' files
+LOOK_SECONDS = 0.25  # between two looks at the tasks' files
 GRACE_SECONDS = 2.0  # a file may reach this machine later than the news that its task is over
 REPORT_SECONDS = 5.0  # between two lines of progress
 WARN_SECONDS = 60.0  # between two complaints that SLURM does not answer
