@@ -1,0 +1,5 @@
+"""`python -m simcons`."""
+
+from simcons.cli import main
+
+main()
