@@ -121,7 +121,7 @@ def test_only_what_was_computed_has_errors_and_a_reliability(mixed):
 
 def test_the_gap_is_of_all_and_error_consistency_of_the_computed_probes(mixed):
     _, paths = mixed
-    digest = json.loads((paths.metrics / "performance_gap.json").read_text())
+    digest = json.loads((paths.metrics / "performance_gap_datasets.json").read_text())
     gaps = digest["gap"]["cka_linear"]["pearson"]["datasets"]
     assert list(gaps) == sorted([*IMPORTED, "shapes"])
     errors = digest["error_consistency"]["cka_linear"]["pearson"]["datasets"]
