@@ -37,7 +37,7 @@ def main() -> None:
     points = tables["consistency"]
     summary = merged(summarise(points), summarise_intervals(tables["intervals"]))
     write_json(paths.metrics / "consistency_groups.json", summary)
-    small = headline(points, tables["intervals"], study.consistency.methods[0])
+    small = headline(summary, study.consistency.methods[0])
     write_json(paths.metrics / "consistency.json", small)
     write_csv(paths.metrics / "consistency.csv", points[points["category"] == "all"])
 

@@ -32,8 +32,9 @@ def main() -> None:
         confidence=wanted.confidence,
         seed=wanted.seed,
     )
-    write_json(paths.metrics / "performance_gap_datasets.json", summarise_relations(table))
-    small = relation_headline(table, wanted.methods[0])
+    summary = summarise_relations(table)
+    write_json(paths.metrics / "performance_gap_datasets.json", summary)
+    small = relation_headline(summary, wanted.methods[0])
     write_json(paths.metrics / "performance_gap.json", small)
     write_csv(paths.metrics / "performance_gap.csv", table)
 

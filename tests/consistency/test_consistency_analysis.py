@@ -18,9 +18,11 @@ from simcons.consistency import (
     flag_overlaps,
     headline,
     overlap_flags,
+    summarise,
     summarise_intervals,
 )
 from simcons.errors import UserError
+from simcons.files import merged
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def test_the_digest_of_intervals(study, tables):
         tables["intervals"].assign(available=False, bca_low=np.nan, bca_high=np.nan)
     )
     assert few["rsa"]["pearson"]["all"]["low"] is None
-    small = headline(tables["consistency"], tables["intervals"], "pearson")
+    small = headline(merged(summarise(tables["consistency"]), digest), "pearson")
     assert sorted(small) == ["cka_rbf_0_4", "rsa"]
     assert list(small["rsa"]) == ["r", "low", "high", "within"]
     assert small["rsa"]["r"] == pytest.approx(median, abs=1e-6)

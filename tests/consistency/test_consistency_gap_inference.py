@@ -108,7 +108,7 @@ def test_similarity_gap_and_error_consistency_are_related(accuracies):
     assert sorted(digest) == ["error_consistency", "gap"]
     assert digest["error_consistency"]["cka"]["pearson"]["median"] == 1
     assert sorted(digest["gap"]) == ["cka", "error_consistency"]
-    small = relation_headline(found, "pearson")
+    small = relation_headline(digest, "pearson")
     assert small["error_consistency"] == {"cka": 1}
     assert small["gap"]["cka"] == digest["gap"]["cka"]["pearson"]["median"]
 

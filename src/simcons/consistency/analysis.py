@@ -20,7 +20,6 @@ from simcons.consistency.core import (
     key,
     put,
     rounded,
-    summarise,
     with_measure,
 )
 from simcons.consistency.drivers import drivers, rank_spread
@@ -265,13 +264,13 @@ def combine(tables: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFr
     }
 
 
-def headline(consistency: pd.DataFrame, intervals: pd.DataFrame, method: str) -> dict[str, Any]:
+def headline(summary: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Return the few numbers of ``metrics/consistency.json``, by which runs are compared.
 
     Parameters
     ----------
-    consistency, intervals
-        Tables of `analyse`.
+    summary
+        The digests of `summarise` and `summarise_intervals` in one: of every group.
     method
         The correlation to take; the study's first.
 
@@ -280,22 +279,21 @@ def headline(consistency: pd.DataFrame, intervals: pd.DataFrame, method: str) ->
     dict
         ``{measure: {r, low, high, within: {objective: r}}}``: median r over data set pairs of all
         models with its BCa interval over models and data sets (None where there is none), and
-        within each objective. Every other group: `summarise` and `summarise_intervals`.
+        within each objective.
     """
-    points, limits = summarise(consistency), summarise_intervals(intervals)
     result: dict[str, Any] = {}
-    for measure, by_method in points.items():
+    for measure, by_method in summary.items():
         groups = by_method.get(key(method), {})
-        interval = limits.get(measure, {}).get(key(method), {}).get(ALL, {})
+        everything = groups.get(ALL, {})
         within: dict[str, Any] = {}
         for name, digest in groups.get("objective", {}).items():
             one, _, two = name.partition("__")
             if one == two:
                 within[one] = digest["median"]
         result[measure] = {
-            "r": groups.get(ALL, {}).get("median"),
-            "low": interval.get("low"),
-            "high": interval.get("high"),
+            "r": everything.get("median"),
+            "low": everything.get("low"),
+            "high": everything.get("high"),
             "within": within,
         }
     return result

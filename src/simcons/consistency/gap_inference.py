@@ -228,8 +228,15 @@ def summarise_relations(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def relation_headline(table: pd.DataFrame, method: str) -> dict[str, Any]:
+def relation_headline(summary: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Return the few numbers of ``metrics/performance_gap.json``, by which runs are compared.
+
+    Parameters
+    ----------
+    summary
+        The digest of `summarise_relations`.
+    method
+        The correlation to take; the study's first.
 
     Returns
     -------
@@ -238,7 +245,7 @@ def relation_headline(table: pd.DataFrame, method: str) -> dict[str, Any]:
     """
     return {
         against: {measure: digest[key(method)]["median"] for measure, digest in by_measure.items()}
-        for against, by_measure in summarise_relations(table[table["method"] == method]).items()
+        for against, by_measure in summary.items()
     }
 
 

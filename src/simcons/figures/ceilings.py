@@ -80,10 +80,9 @@ def draw(
     axes[len(axes) // 2].set_xlabel(f"{method.capitalize()} r over data set pairs")
     handles = [
         layout.marker_handle("r: median, quartiles", style.INK, "o"),
-        layout.marker_handle("r corrected for noise: median", style.INK, "o"),
+        layout.marker_handle("r corrected for noise: median", style.INK, "o", hollow=True),
         layout.marker_handle("ceiling: median, range", style.INK, "|"),
     ]
-    handles[1].set_markerfacecolor("white")
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
     return figure
 

@@ -65,10 +65,9 @@ def draw(contrasts: pd.DataFrame, measures: Sequence[str], method: str = "pearso
     middle.set_xlabel(f"difference of mean {method.capitalize()} r over data set pairs")
     handles = [
         layout.marker_handle("p < 0.05 after Holm", style.INK, "o"),
-        layout.marker_handle("p ≥ 0.05", style.INK, "o"),
+        layout.marker_handle("p ≥ 0.05", style.INK, "o", hollow=True),
         layout.marker_handle("too few families for p < 0.05", style.INK, "x"),
     ]
-    handles[1].set_markerfacecolor("white")
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
     return figure
 

@@ -196,9 +196,11 @@ def limits_of_r(axes: Sequence[Axes]) -> None:
     axes[0].set_xlim(min(low, 0.9) - 0.03, 1.03)
 
 
-def marker_handle(label: str, colour: str, marker: str) -> Line2D:
+def marker_handle(label: str, colour: str, marker: str, *, hollow: bool = False) -> Line2D:
     """Return a legend entry for a point cloud."""
-    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label, markersize=4)
+    face = "white" if hollow else colour
+    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label, markersize=4,
+                  markerfacecolor=face)  # fmt: skip
 
 
 def say_absent(axis: Axes, message: str) -> None:

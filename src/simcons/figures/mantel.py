@@ -77,10 +77,9 @@ def draw(
     handles = [
         layout.marker_handle("above chance (p < 0.05, all pairs of data sets corrected for)",
                              style.INK, "o"),
-        layout.marker_handle("p ≥ 0.05", style.INK, "o"),
+        layout.marker_handle("p ≥ 0.05", style.INK, "o", hollow=True),
         layout.marker_handle("too few families to test", style.MUTED, "x"),
     ]  # fmt: skip
-    handles[1].set_markerfacecolor("none")
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
     return figure
 
