@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 # Two workers with two threads each on two cores: threads that spin while they wait would take the
 # cores from those that work (tests of training and extraction take seven times as long).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Started in the background of a shell, the tests ignore Ctrl-C, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PIPELINE = Path(__file__).parent / "pipeline"
 

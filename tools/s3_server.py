@@ -210,6 +210,11 @@ class S3Server:
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self.kill()
 
+    def hurry(self) -> None:
+        """Kill the server that `stop` waits for."""
+        if self._process is not None:
+            self._process.kill()
+
     def kill(self) -> None:
         """Kill the server at once, as a power cut would."""
         if self._process is not None:
@@ -270,8 +275,9 @@ def main() -> None:
     ports = [*free_ports(3), args.port] if args.port else None
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
+    server = S3Server(args.folder.resolve(), ports)
     try:
-        with serving(S3Server(args.folder.resolve(), ports)) as server:
+        with serving(server):
             server.create_bucket(args.bucket)
             print(f"\nS3 at {server.endpoint}, bucket {args.bucket}, data in {args.folder}\n")
             print("\n".join(dvc_commands(server, args.bucket)))
@@ -282,9 +288,12 @@ def main() -> None:
                 while True:
                     signal.pause()
             except KeyboardInterrupt:
+                # No second KeyboardInterrupt: it could come anywhere on the way to stopping.
+                signal.signal(signal.SIGINT, lambda *_: server.hurry())
                 print("\nstopping, which takes SeaweedFS 15 s; Ctrl-C again kills it", flush=True)
         print("stopped")
-    except KeyboardInterrupt:  # before it had started
+    except KeyboardInterrupt:  # before it had started, or again on the way to stopping it
+        server.kill()
         print("\nstopped")
     except RuntimeError as error:
         sys.exit(f"error: {error}")

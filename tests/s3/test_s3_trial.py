@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import subprocess
 import sys
@@ -51,6 +52,8 @@ def test_the_commands_of_a_trial_work_and_ctrl_c_stops_it(server, study_without_
         process.send_signal(signal.SIGINT)  # nobody's data: it need not be gentle
         assert process.wait(10) == 0
         assert process.stdout.read().strip() == "stopped"
+        with (tmp_path / "s3/lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while the server lives
     finally:
         process.kill()
         process.wait()
