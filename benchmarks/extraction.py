@@ -27,12 +27,12 @@ import typer
 from PIL import Image
 
 from simcons.catalog import DatasetSpec, ModelSpec, TransformSpec, WeightsSpec
+from simcons.core.store import Store
 from simcons.datasets import index_shards, iter_samples
 from simcons.datasets.writing import Encoded, write_split
 from simcons.features.device import make_runner
 from simcons.features.extraction import extract
 from simcons.models import load
-from simcons.store import Store
 
 SPEC = DatasetSpec(id="photos", name="Photos", domain="Made", source="builder")
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

@@ -25,8 +25,8 @@ import torch
 import typer
 from torch.utils.data import DataLoader, TensorDataset
 
+from simcons.core.files import write_json
 from simcons.features import FeatureFile
-from simcons.files import write_json
 from simcons.probes import Protocol, batched, splits, sweep
 from simcons.probes.linear import fit_linear_probe, unit_length
 from simcons.probes.problem import Images

@@ -28,7 +28,7 @@ import pandas as pd
 
 from consistency import CATEGORIES, halves, model_table, simulate
 from simcons.consistency import Settings, analyse, gap_pairs, relate_performance, with_agreement
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.figures import FigureInputs, save_all
 from simcons.figures.inputs import ANALYSIS_COLUMNS, median_intervals
 from simcons.report import ReportInputs, load_pictures, render

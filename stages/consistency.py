@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
+from simcons.core.paths import Paths
+from simcons.study import stage
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
         summarise,
         summarise_intervals,
     )
-    from simcons.files import merged, write_csv, write_json, write_parquet
-    from simcons.results import read_all_chance, read_all_replicates, read_similarities
+    from simcons.core.files import merged, write_csv, write_json, write_parquet
+    from simcons.study.results import read_all_chance, read_all_replicates, read_similarities
 
     paths = Paths()
     similarities = read_similarities(study, paths)

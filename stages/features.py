@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
-from simcons.store import Store
+from simcons.core.paths import Paths
+from simcons.core.store import Store
+from simcons.study import stage
 
 
 def main(dataset: str) -> None:
@@ -14,8 +14,8 @@ def main(dataset: str) -> None:
     """
     study = stage.start()
     from simcons.features.extraction import extract
-    from simcons.groups import model_group
-    from simcons.study import refuse_leftovers
+    from simcons.study.active import refuse_leftovers
+    from simcons.study.parts import model_group
 
     study.dataset_spec(dataset)
     paths = Paths()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
+from simcons.core.paths import Paths
+from simcons.study import stage
 
 
 def main() -> None:
     """Write metrics/figures: PNG, PDF and captions.json."""
     study = stage.start()
     from simcons.figures import save_all
-    from simcons.results import figure_inputs
+    from simcons.study.results import figure_inputs
 
     paths = Paths()
     save_all(figure_inputs(study, paths), paths.figures)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
+from simcons.core.paths import Paths
+from simcons.study import stage
 
 
 def main(dataset: str) -> None:
     """Write data/probes/DATASET/results.parquet and provenance.json."""
     study = stage.start()
-    from simcons.files import read_json, write_json, write_parquet
+    from simcons.core.files import read_json, write_json, write_parquet
     from simcons.imports.assemble import PROVENANCE, imported_probes
 
     paths = Paths()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
+from simcons.core.paths import Paths
+from simcons.study import stage
 
 
 def main() -> None:
     """Write metrics/zoo.json and zoo_models.json."""
     study = stage.start()
-    from simcons.files import write_json
+    from simcons.core.files import write_json
     from simcons.models.zoo.learned import learned, learned_summary, zoo_headline
-    from simcons.results import read_probes
+    from simcons.study.results import read_probes
 
     paths = Paths()
     zoo = study.model_table().loc[sorted(study.zoo)]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
+from simcons.core.paths import Paths
+from simcons.study import stage
 
 
 def main() -> None:
     """Write metrics/performance_gap* (the CSV with intervals by a bootstrap over models)."""
     study = stage.start()
     from simcons.consistency import relate_performance, relation_headline, summarise_relations
-    from simcons.files import write_csv, write_json
-    from simcons.results import (
+    from simcons.core.files import write_csv, write_json
+    from simcons.study.results import (
         gap_inputs,
         read_error_consistency,
         read_probes,

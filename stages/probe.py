@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import SPLITS, Paths
-from simcons.store import Store
+from simcons.core.paths import SPLITS, Paths
+from simcons.core.store import Store
+from simcons.study import stage
 
 
 def main(dataset: str) -> None:
     """Write data/probes/DATASET; with SIMCONS_MODEL_GROUP=k/n fill the store alone."""
     study = stage.start()
     from simcons.catalog import variant_classes
-    from simcons.groups import model_group
     from simcons.probes.run import run_probes
     from simcons.probes.run_variant import run_variant
+    from simcons.study.parts import model_group
 
     spec = study.dataset_spec(dataset)
     paths, threads = Paths(), study.numerics.threads

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
+from simcons.core.paths import Paths
+from simcons.study import stage
 
 
 def main() -> None:
     """Write metrics/report/index.html."""
     study = stage.start()
-    from simcons.files import write_text
+    from simcons.core.files import write_text
     from simcons.report import ReportInputs, load_pictures, render
-    from simcons.results import (
+    from simcons.study.results import (
         feature_warnings,
         figure_inputs,
         import_warnings,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
+from simcons.core.paths import Paths
+from simcons.study import stage
 
 
 def main(dataset: str) -> None:
     """Write data/similarity/DATASET: a table per measure, replicates, the level of chance."""
     study = stage.start()
-    from simcons.results import subset_features
     from simcons.similarity import chance_level, compute_similarity, write_similarity
+    from simcons.study.results import subset_features
 
     paths = Paths()
     features, labels = subset_features(study, paths, dataset)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from simcons import stage
-from simcons.paths import Paths
-from simcons.store import Store
+from simcons.core.paths import Paths
+from simcons.core.store import Store
+from simcons.study import stage
 
 
 def main(model: str) -> None:
     """Write data/zoo/MODEL and metrics/zoo/MODEL.csv."""
     study = stage.start()
     from simcons.models.zoo.run import run_zoo
-    from simcons.study import refuse_leftovers
+    from simcons.study.active import refuse_leftovers
 
     paths = Paths()
     spec = study.zoo_spec(model)

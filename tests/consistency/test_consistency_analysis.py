@@ -21,8 +21,8 @@ from simcons.consistency import (
     summarise,
     summarise_intervals,
 )
-from simcons.errors import UserError
-from simcons.files import merged
+from simcons.core.errors import UserError
+from simcons.core.files import merged
 
 
 @pytest.fixture(scope="module")

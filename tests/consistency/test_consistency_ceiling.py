@@ -8,7 +8,7 @@ import pytest
 from consistency_data import Matrix
 
 from simcons.consistency import consistency, corrected, half_values, reliabilities, reliability
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 IDS = [f"m{k:02d}" for k in range(30)]
 LEFT, RIGHT = np.triu_indices(30, 1)

@@ -15,7 +15,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from simcons.consistency import by_category, consistency, summarise
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 REFERENCE = {
     "pearson": stats.pearsonr,

@@ -8,7 +8,7 @@ from scipy import stats
 
 from simcons.consistency import correlation_matrix
 from simcons.consistency.correlation import is_constant
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 REFERENCE = {
     "pearson": stats.pearsonr,

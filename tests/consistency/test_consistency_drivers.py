@@ -10,7 +10,7 @@ from scipy import stats
 
 from simcons.consistency import drivers, pair_index, rank_spread
 from simcons.consistency.drivers import mrqap
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 def slow_t(y, design):

@@ -12,7 +12,7 @@ from consistency_data import Matrix, random_matrices
 from scipy import stats
 
 from simcons.consistency import gap_pairs, relation_intervals, summarise_gap
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 @pytest.fixture

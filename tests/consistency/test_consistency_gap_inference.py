@@ -19,7 +19,7 @@ from simcons.consistency import (
     summarise_relations,
     with_agreement,
 )
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 def gap_intervals(similarities, accuracies, models, methods=("pearson", "spearman"), **options):

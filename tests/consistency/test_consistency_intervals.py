@@ -24,7 +24,7 @@ from simcons.consistency.limits import (
     unavailable,
 )
 from simcons.consistency.resample import bootstrap_counts, generator
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 def table_of(n_models, n_first, **columns):

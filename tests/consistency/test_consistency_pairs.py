@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from simcons.consistency import pair_index, pair_vectors, stack
 from simcons.consistency.pairs import membership
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 @given(

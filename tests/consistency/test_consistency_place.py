@@ -8,7 +8,7 @@ import pytest
 from consistency_data import Matrix, random_matrices
 
 from simcons.consistency import consistency, place
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 def without(matrices, model):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from simcons.consistency import select_models
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 MODELS = pd.DataFrame(
     {

@@ -12,7 +12,7 @@ from scipy import stats
 
 from simcons.consistency import pair_index
 from simcons.consistency.weighted import pair_weights, weighted_correlation
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 REFERENCE = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
 

@@ -44,7 +44,7 @@ def test_the_command_line_loads_no_torch_for_its_help():
 def test_validating_params_loads_no_torch():
     root = PACKAGE.parents[1]
     code = (
-        f"from simcons.params import load_study; from pathlib import Path; "
+        f"from simcons.study.params import load_study; from pathlib import Path; "
         f"load_study(Path(r'{root / 'params.yaml'}'))"
     )
     assert not loaded_by(code).intersection({"torch", "matplotlib", "dvc", "timm"})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from simcons.arrays import FileRows, SelectedRows, tensor_rows
+from simcons.core.arrays import FileRows, SelectedRows, tensor_rows
 
 X = np.random.default_rng(0).normal(size=(30, 7)).astype(np.float32)
 WAYS = [slice(3, 9), slice(None), np.array([5, 2, 29, 2]), 4]

@@ -8,10 +8,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from simcons.catalog import model_specs
-from simcons.cost import nominal, study_cost
-from simcons.errors import UserError
-from simcons.params import load_study
-from simcons.paths import Paths
+from simcons.core.errors import UserError
+from simcons.core.paths import Paths
+from simcons.study.cost import nominal, study_cost
+from simcons.study.params import load_study
 
 STUDIES = Path(__file__).parents[2] / "studies"
 

@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import pytest
 
-from simcons.errors import UserError, did_you_mean
-from simcons.files import (
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import (
     atomic,
     read_json,
     read_parquet,
@@ -20,7 +20,7 @@ from simcons.files import (
     write_parquet,
     write_text,
 )
-from simcons.paths import Paths, folder_name
+from simcons.core.paths import Paths, folder_name
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -119,7 +119,7 @@ def test_json_is_plain(tmp_path):
 
 
 def test_nested_maps_merge_leaf_by_leaf():
-    from simcons.files import merged
+    from simcons.core.files import merged
 
     first = {"a": {"x": 1, "y": 2}, "b": 3}
     assert merged(first, {"a": {"y": 5, "z": 6}, "c": 7}) == {

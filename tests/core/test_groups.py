@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcons.errors import UserError
-from simcons.groups import model_group
+from simcons.core.errors import UserError
+from simcons.study.parts import model_group
 
 
 @given(

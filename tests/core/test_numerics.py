@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import simcons
-from simcons.numerics import DECIDING_MODULES, NUMERICS_VERSION
+from simcons.core.numerics import DECIDING_MODULES, NUMERICS_VERSION
 
 RECORD = Path(__file__).with_name("numerics.json")
 PACKAGE = Path(simcons.__file__).parent

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from simcons.errors import UserError
-from simcons.params import load_study
+from simcons.core.errors import UserError
+from simcons.study.params import load_study
 
 ROOT = Path(__file__).parents[2]
 CONTROL = {"objective": "untrained", "architecture": "conv_small", "seed": 0}

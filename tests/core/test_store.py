@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from simcons import store as store_module
-from simcons.numerics import NUMERICS_VERSION, fingerprint
-from simcons.store import Store, place
+from simcons.core import store as store_module
+from simcons.core.numerics import NUMERICS_VERSION, fingerprint
+from simcons.core.store import Store, place
 
 PARTS = {"dataset": "abc", "split": "train"}
 
@@ -85,7 +85,7 @@ def test_a_killed_writer_leaves_no_entry_and_prune_clears_its_traces(store):
         """
         import os, signal, sys
         from pathlib import Path
-        from simcons.store import Store
+        from simcons.core.store import Store
         def die(folder):
             (folder / "half").write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)

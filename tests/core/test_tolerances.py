@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from simcons.errors import UserError
-from simcons.paths import Paths
-from simcons.tolerances import differences
+from simcons.core.errors import UserError
+from simcons.core.paths import Paths
+from simcons.study.tolerances import differences
 
 BEFORE = {f"g{i}": {"median": 0.5, "n_pairs": 3} for i in range(10)} | {"learned": ["a", "b"]}
 

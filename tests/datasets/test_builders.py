@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import simcons.catalog
 from simcons.catalog import DatasetSpec
+from simcons.core.errors import UserError
 from simcons.datasets import (
     build_dataset,
     index_shards,
@@ -34,7 +35,6 @@ from simcons.datasets.builders.shapes import SHAPES
 from simcons.datasets.builders.symbols import SYMBOLS
 from simcons.datasets.builders.textures import PROCESSES
 from simcons.datasets.building import write_images
-from simcons.errors import UserError
 
 CATALOG = {
     name: entry

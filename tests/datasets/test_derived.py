@@ -14,6 +14,7 @@ from PIL import Image
 
 from simcons.catalog import DatasetSpec, dataset_spec, dataset_specs, superclass_table
 from simcons.catalog import datasets as catalogue
+from simcons.core.errors import UserError
 from simcons.datasets import (
     build_dataset,
     ensure_shards,
@@ -26,7 +27,6 @@ from simcons.datasets import (
     write_split,
 )
 from simcons.datasets.derived import by_superclass, per_class
-from simcons.errors import UserError
 
 N_CLASSES = 6
 
@@ -268,7 +268,7 @@ def test_a_shard_cut_on_the_disk_is_found(hub, tmp_path):
 
 
 def test_a_record_cannot_name_a_folder_outside(hub, tmp_path):
-    from simcons.files import write_json
+    from simcons.core.files import write_json
 
     record = tmp_path / "data" / "tiny"
     build_dataset(dataset_spec("tiny"), {}, record)

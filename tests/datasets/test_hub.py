@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hub_server import COMMIT, REPOSITORY, Hub, serving
 
+from simcons.core.errors import UserError
 from simcons.datasets import hub as client
-from simcons.errors import UserError
 
 
 @pytest.fixture

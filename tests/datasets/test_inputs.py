@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from simcons.catalog import DatasetSpec, dataset_spec
+from simcons.core.errors import UserError
 from simcons.datasets import (
     build_dataset,
     iter_encoded,
@@ -22,7 +23,6 @@ from simcons.datasets import (
     verify,
 )
 from simcons.datasets.inputs import sample_key
-from simcons.errors import UserError
 
 
 def pixels(seed: int) -> Image.Image:

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from simcons.core.errors import UserError
+from simcons.core.files import read_json, write_json, write_parquet
 from simcons.datasets import (
     index_shards,
     manifest_digest,
@@ -15,8 +17,6 @@ from simcons.datasets import (
     split_counts,
     verify,
 )
-from simcons.errors import UserError
-from simcons.files import read_json, write_json, write_parquet
 
 
 def test_manifest_records_counts_and_hashes(folder):

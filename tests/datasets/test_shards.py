@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simcons.core.errors import UserError
 from simcons.datasets import (
     ShardWriter,
     index_shards,
@@ -24,7 +25,6 @@ from simcons.datasets import (
     write_split,
 )
 from simcons.datasets.writing import encode_png
-from simcons.errors import UserError
 
 
 def read_all(folder: Path, split: str = "train") -> list:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simcons.core.errors import UserError
+from simcons.core.files import read_json, sha256_lines, write_json
 from simcons.datasets import balanced_subset, read_index, read_subset, write_subset
-from simcons.errors import UserError
-from simcons.files import read_json, sha256_lines, write_json
 
 targets_strategy = st.lists(st.integers(0, 6), min_size=1, max_size=120)
 

@@ -15,13 +15,13 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from simcons.catalog import DatasetSpec, model_spec
+from simcons.core.errors import UserError
+from simcons.core.store import Store
 from simcons.datasets import decode, index_shards, iter_samples, write_split
-from simcons.errors import UserError
 from simcons.features import FeatureFile, read_aligned
 from simcons.features.device import Runner
 from simcons.features.extraction import extract
 from simcons.models import Extractor, load
-from simcons.store import Store
 
 SPEC = model_spec("untrained_mobilenetv3_small")
 DESCRIPTION = DatasetSpec(id="tiny", name="Tiny", domain="Noise", source="builder", license="MIT")

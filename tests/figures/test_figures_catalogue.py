@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from synthetic_study import Matrix, dataset_table, model_table, study
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.figures import FigureInputs, catalogue, save_all, style
 from simcons.figures.catalogue import not_drawn
 

@@ -26,15 +26,15 @@ from published import (  # fmt: skip
 from typer.testing import CliRunner
 
 from simcons.cli.app import app
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.imports.arrays import load_array
 from simcons.imports.choose import choose
 from simcons.imports.collect import read_published
 from simcons.imports.layout import dataset_name, measure_name
 from simcons.imports.matrices import checked
 from simcons.imports.probes import probe_table, read_result
-from simcons.params import load_study
 from simcons.similarity import lookup
+from simcons.study.params import load_study
 
 
 @pytest.fixture(scope="module")

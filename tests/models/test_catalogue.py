@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from simcons.catalog import CATEGORIES, ModelSpec, WeightsSpec, model_spec, model_specs, model_table
 from simcons.catalog.specs import Labels
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 def group(name: str) -> list[ModelSpec]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from simcons.catalog import model_spec
 from simcons.cli.app import app
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.checking import check_model
 
 ONE_OF_EACH_SOURCE = ["resnext50_32x4d", "resnet50", "OpenCLIP_RN50_openai", "Kakaobrain_Align"]

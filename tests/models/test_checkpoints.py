@@ -13,8 +13,8 @@ import torchvision
 from safetensors.torch import save_file
 
 from simcons.catalog import ModelSpec, WeightsSpec, model_spec
-from simcons.errors import UserError
-from simcons.files import sha256_file
+from simcons.core.errors import UserError
+from simcons.core.files import sha256_file
 from simcons.models import fingerprint_parts, load
 
 Tensors = dict[str, torch.Tensor]

@@ -19,8 +19,8 @@ from simcons.catalog import (
     model_specs,
     model_table,
 )
-from simcons.errors import UserError
-from simcons.files import sha256_file
+from simcons.core.errors import UserError
+from simcons.core.files import sha256_file
 from simcons.models import fingerprint_parts, load
 from simcons.models.extractor import Extractor, transform
 from simcons.models.transforms import Transform

@@ -7,7 +7,7 @@ import timm
 import torch
 
 from simcons.catalog import model_spec
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models import load
 from simcons.models.readout import POOLED, Point, Readout, read_layers, select
 

@@ -11,7 +11,7 @@ import torchvision
 from PIL import Image
 
 from simcons.catalog import ModelSpec, TransformSpec, WeightsSpec, model_spec
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models import Transform, fingerprint_parts, load
 from simcons.models.extractor import transform
 
@@ -293,10 +293,10 @@ def test_a_file_that_a_users_function_reads_decides_it_too(own, tmp_path):
 
 
 def test_a_users_model_goes_through_extraction(own, tmp_path):
+    from simcons.core.store import Store
     from simcons.datasets import index_shards, iter_samples, write_split
     from simcons.features import FeatureFile
     from simcons.features.extraction import extract
-    from simcons.store import Store
 
     folder, name = own
     entry = f"""

@@ -14,9 +14,10 @@ from miniature import ROOT
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from simcons import execute, stage
+from simcons.cli import execute
 from simcons.cli.app import app
-from simcons.errors import UserError
+from simcons.core.errors import UserError
+from simcons.study import stage
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_exec_refusals(monkeypatch, resource, command, executor, message):
 
 def test_stages_fix_the_threads_before_numpy_is_loaded(finished):
     code = (
-        "from simcons import stage; study = stage.start(); import os, numpy, threadpoolctl;"
+        "from simcons.study import stage; study = stage.start(); import os, numpy, threadpoolctl;"
         "pools = {p['num_threads'] for p in threadpoolctl.threadpool_info()};"
         "print(study.numerics.threads, os.environ['OMP_NUM_THREADS'], *pools)"
     )
@@ -254,9 +255,9 @@ def test_limit_threads_sets_every_variable():
 
 
 def test_a_finished_study_reads_back(finished, monkeypatch):
-    from simcons import results
-    from simcons.params import load_study
-    from simcons.paths import Paths
+    from simcons.core.paths import Paths
+    from simcons.study import results
+    from simcons.study.params import load_study
 
     monkeypatch.chdir(finished.root)
     study, paths = load_study(), Paths()
@@ -278,9 +279,9 @@ def finished_zoo(finished):
 
 
 def test_results_of_another_study_are_refused_by_name(study, monkeypatch):
-    from simcons import results
-    from simcons.params import load_study
-    from simcons.paths import Paths
+    from simcons.core.paths import Paths
+    from simcons.study import results
+    from simcons.study.params import load_study
 
     monkeypatch.chdir(study.root)
     values = study.params
@@ -302,7 +303,7 @@ def test_results_of_another_study_are_refused_by_name(study, monkeypatch):
 def test_probe_warnings_count_settings_on_the_edge():
     import pandas as pd
 
-    from simcons.results import probe_warnings
+    from simcons.study.results import probe_warnings
 
     probes = pd.DataFrame(
         {
@@ -357,9 +358,9 @@ def test_probe_of_models_together(cli):
 
 def test_consistency_of_model_sets_by_rule(cli):
     from simcons.consistency import consistency
-    from simcons.params import load_study
-    from simcons.paths import Paths
-    from simcons.results import read_similarities
+    from simcons.core.paths import Paths
+    from simcons.study.params import load_study
+    from simcons.study.results import read_similarities
 
     rules = ["--first", "objective=Untrained,-pixels", "--second", "pixels,trained"]
     shown = cli("consistency", *rules, "--table")
@@ -375,9 +376,9 @@ def test_consistency_of_model_sets_by_rule(cli):
 def test_placing_a_model_of_the_study_is_that_of_the_library(cli, tmp_path):
     import pandas as pd
 
-    from simcons.params import load_study
-    from simcons.paths import Paths
-    from simcons.results import read_similarities
+    from simcons.core.paths import Paths
+    from simcons.study.params import load_study
+    from simcons.study.results import read_similarities
 
     shown = cli("place", "trained", "--out", str(tmp_path))
     assert "trained among 4 models on 2 data sets" in shown

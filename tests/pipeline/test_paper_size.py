@@ -12,8 +12,8 @@ import pytest
 from simcons.consistency import Settings, analyse, gap_pairs
 from simcons.figures import FigureInputs, save_all
 from simcons.figures.inputs import median_intervals
-from simcons.params import load_study
 from simcons.similarity import compute_similarity
+from simcons.study.params import load_study
 
 STUDY = Path(__file__).parents[2] / "studies" / "paper.yaml"
 N_IMAGES, N_CLASSES, N_LATENT = 48, 6, 12

@@ -12,8 +12,8 @@ from dvc.repo import Repo
 from miniature import PARAMS, ROOT, Clone, make_clone
 
 from simcons.catalog import dataset_specs
-from simcons.files import read_yaml
-from simcons.params import load_study
+from simcons.core.files import read_yaml
+from simcons.study.params import load_study
 
 (MEASURE,) = PARAMS["similarity"]["measures"]
 SETTINGS = {

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import Protocol, error_consistency, fit_linear_probe, probe_error_consistency
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import Protocol, WeightDecays, batched, fit_linear_probe, splits, sweep
 
 from .reference import sweep_single, train_single

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from simcons.files import read_json
+from simcons.core.files import read_json
 from simcons.probes import Protocol, WeightDecays, fit_linear_probe
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "probes.py"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import (
     Protocol,
     ensemble,

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import Protocol, WeightDecays, fit_linear_probe
 
 FAST = Protocol(epochs=5, batch_size=64, weight_decays=WeightDecays(count=10))

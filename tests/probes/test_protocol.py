@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import Protocol, WeightDecays
 
 

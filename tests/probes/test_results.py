@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from safetensors import safe_open
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import (
     Protocol,
     WeightDecays,

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from simcons.core.store import Store
 from simcons.features.files import FeatureFile
 from simcons.probes import Protocol, load_probe
 from simcons.probes.run import run_combination, run_probes
-from simcons.store import Store
 
 PROTOCOL = Protocol(solver="ridge", seeds=(0, 1))
 

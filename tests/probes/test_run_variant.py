@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
+from simcons.core.store import Store
 from simcons.features.files import FeatureFile
 from simcons.probes import Protocol, load_probe
 from simcons.probes.run import run_probes
 from simcons.probes.run_variant import run_variant
-from simcons.store import Store
 
 PROTOCOL = Protocol(solver="ridge", seeds=(0, 1))
 CLASSES = [0, 2, 3]  # of the parent's four

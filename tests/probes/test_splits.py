@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes.splits import few_shot_rows, index_labels, stratified_split
 
 

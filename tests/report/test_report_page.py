@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from synthetic_study import study
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.figures import FigureInputs, catalogue, style
 from simcons.figures.catalogue import GROUPS
 from simcons.figures.inputs import INTERVAL_COLUMNS, number, pair_values

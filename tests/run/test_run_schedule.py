@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcons.pipeline import Step
+from simcons.run.pipeline import Step
 from simcons.run.schedule import STATES, Schedule
 
 

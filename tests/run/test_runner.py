@@ -16,10 +16,10 @@ from small_pipeline import Pipeline, wait_for
 from typer.testing import CliRunner
 
 from simcons.cli.app import app
-from simcons.errors import UserError
-from simcons.paths import Paths
-from simcons.run import current_run
+from simcons.core.errors import UserError
+from simcons.core.paths import Paths
 from simcons.run.display import display, table
+from simcons.run.runner import current_run
 
 
 @pytest.fixture

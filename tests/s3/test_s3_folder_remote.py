@@ -13,7 +13,7 @@ from remote_study import assert_nothing_false, assert_same_results, path_in_remo
 from typer.testing import CliRunner
 
 from simcons.cli.app import app
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.remote import Limits, TransferError, attempts, pull, push
 from simcons.remote.diagnosis import diagnose, is_absent
 from simcons.remote.outputs import select

@@ -68,7 +68,9 @@ class Person:
 
     def python(self, code: str, *args: object, check: bool = True, **env: str) -> Done:
         """Run a piece of Python as a stage's script is run: errors are for people."""
-        wrapped = f"from simcons import stage\ndef main():\n{_indented(code)}\nstage.run(main)"
+        wrapped = (
+            f"from simcons.study import stage\ndef main():\n{_indented(code)}\nstage.run(main)"
+        )
         return self.run("python", "-c", wrapped, *map(str, args), check=check, **env)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simcons import stage
+from simcons.core.files import atomic, write_csv, write_json, write_parquet, write_text
 from simcons.features import FeatureFile
-from simcons.files import atomic, write_csv, write_json, write_parquet, write_text
 from simcons.probes import Protocol, WeightDecays, fit_linear_probe, save_probe
+from simcons.study import stage
 
 RANDOM = np.random.default_rng(0).normal(size=(400, 50)).astype(np.float32)
 TABLE = pd.DataFrame(RANDOM.astype(np.float64))

@@ -25,9 +25,9 @@ stages:
 FEATURES = '''\
 """The features of each model, by way of the store; what is computed is printed."""
 from pathlib import Path
-from simcons import stage
-from simcons.paths import Paths
-from simcons.store import Store, place
+from simcons.study import stage
+from simcons.core.paths import Paths
+from simcons.core.store import Store, place
 
 def main():
     store = Store(Paths().store)

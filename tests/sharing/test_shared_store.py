@@ -10,7 +10,7 @@ import pytest
 PUT = """
 import sys
 from pathlib import Path
-from simcons.store import Store
+from simcons.core.store import Store
 store, name, size = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 def write(folder):
     (folder / "probe").mkdir()
@@ -21,7 +21,7 @@ print("found" if store.get("probes", parts) else store.put("probes", parts, name
 PRUNE = """
 import sys
 from pathlib import Path
-from simcons.store import Store
+from simcons.core.store import Store
 print([e.label for e in Store(Path(sys.argv[1])).prune(keep=set())])
 """
 LIST = PRUNE.replace("prune(keep=set())", "entries()")
@@ -146,7 +146,7 @@ def test_a_read_only_disk_serves_what_it_holds(people, mount):
 PLACE = """
 import sys
 from pathlib import Path
-from simcons.store import place
+from simcons.core.store import place
 for source in sorted(Path(sys.argv[1]).rglob("value.txt")):
     place(source, Path(sys.argv[2]) / source.parts[-3])
 """

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from simcons.arrays import FileRows
-from simcons.errors import UserError
+from simcons.core.arrays import FileRows
+from simcons.core.errors import UserError
 from simcons.similarity import (
     SimilarityMatrix,
     chance_level,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity import MEASURES, lookup
 from simcons.similarity.measures import INVARIANCES, Measure, parse
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity import compute_similarity, similarity_to_others
 
 MEASURES = ["cka_linear", "cka_rbf_0.4", "rsa_correlation_spearman", "linear_r2"]

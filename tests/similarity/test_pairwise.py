@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import sqrtm
 from sklearn.linear_model import LinearRegression
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity import MEASURES, compute_similarity, pairs, register_measure
 
 from . import data, reference

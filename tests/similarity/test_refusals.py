@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity import compute, compute_similarity
 
 from . import data

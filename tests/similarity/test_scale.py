@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity import compute, compute_similarity, prepare
 from simcons.similarity.blocks import make_blocks
 from simcons.similarity.engine import Request

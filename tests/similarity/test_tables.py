@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity import (
     SimilarityMatrix,
     compute_similarity,

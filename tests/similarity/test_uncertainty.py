@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simcons.consistency import half_values, reliability
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity import compute_similarity
 from simcons.similarity.blocks import make_blocks, make_subsets
 from simcons.similarity.replicates import (

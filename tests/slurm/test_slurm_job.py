@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.slurm.job import Job, plan, sbatch_arguments, script, slug
 from simcons.slurm.settings import Settings
 from simcons.slurm.tasks import exit_record

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.slurm.settings import load_settings
 
 ROOT = Path(__file__).parents[2]

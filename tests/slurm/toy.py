@@ -24,8 +24,8 @@ MODELS = [f"m{i}" for i in range(8)]
 FEATURES = '''\
 """Features of a toy data set: each model's are its name, many times."""
 import os, pathlib, sys, time
-from simcons.paths import Paths
-from simcons.store import Store, place
+from simcons.core.paths import Paths
+from simcons.core.store import Store, place
 
 dataset = sys.argv[1]
 models = [f"m{i}" for i in range(8)]

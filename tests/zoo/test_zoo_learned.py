@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.zoo.learned import learned, learned_summary, zoo_headline
 
 MODELS = pd.DataFrame(

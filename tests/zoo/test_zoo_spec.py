@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.zoo import objectives
 from simcons.models.zoo.objectives import default_options, objective_names
 from simcons.models.zoo.spec import ZooSpec, resolve_spec

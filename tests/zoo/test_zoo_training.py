@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import simcons.models.zoo as zoo
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.zoo.architectures import make_encoder
 from simcons.models.zoo.data import TrainingData
 from simcons.models.zoo.objectives import objective_names

@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from simcons.catalog.specs import DatasetSpec
 from simcons.catalog.tables import specs_with_own
-from simcons.errors import UserError, did_you_mean
-from simcons.paths import SPLITS, Paths, folder_name
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.paths import SPLITS, Paths, folder_name
 
 
 def dataset_specs() -> dict[str, DatasetSpec]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec
-from simcons.errors import UserError, did_you_mean
-from simcons.paths import Paths
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.paths import Paths
 
 if TYPE_CHECKING:
     import pandas as pd

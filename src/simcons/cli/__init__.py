@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simcons import stage
+from simcons.study import stage
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 def add(
@@ -37,8 +37,8 @@ def add(
 
     Example: simcons datasets add birds --source image_folder --path /data/birds
     """
+    from simcons.core.paths import Paths
     from simcons.datasets.adding import add_dataset
-    from simcons.paths import Paths
 
     given: dict[str, Any] = {
         "name": title or name,

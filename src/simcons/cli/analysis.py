@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from simcons.cli.output import print_table
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 SPLIT = Annotated[str, typer.Option(help="Which split of MODEL/SPLIT.safetensors.")]
 NORMALIZE = Annotated[bool, typer.Option(help="Scale each image's features to unit length first.")]
@@ -66,7 +66,7 @@ def layers(
     normalize: NORMALIZE = True,
 ) -> None:
     """Print the layer x layer similarity map of one model, or of two, on the same images."""
-    from simcons.files import write_csv
+    from simcons.core.files import write_csv
     from simcons.similarity.folder import read_features
     from simcons.similarity.levels import layer_map
 
@@ -84,8 +84,8 @@ def probe(
     combine: Annotated[str, typer.Option(help="concat, concat_pca or ensemble.")] = "concat",
 ) -> None:
     """Train linear probes on several models together, from the study's features."""
-    from simcons import stage
-    from simcons.paths import SPLITS, Paths
+    from simcons.core.paths import SPLITS, Paths
+    from simcons.study import stage
 
     study, paths = stage.start(), Paths()
     study.dataset_spec(dataset)
@@ -123,11 +123,11 @@ def consistency(
 
     Example: simcons consistency --first "objective=Supervised,-efficientnet_lite0"
     """
-    from simcons import stage
     from simcons.consistency import consistency as between
     from simcons.consistency import select_models
-    from simcons.paths import Paths
-    from simcons.results import read_similarities
+    from simcons.core.paths import Paths
+    from simcons.study import stage
+    from simcons.study.results import read_similarities
 
     study, paths = stage.start(), Paths()
     models = study.model_table()

@@ -61,7 +61,7 @@ def exec_(
 
     Example: simcons exec cpu -- python stages/similarity.py digits
     """
-    from simcons.execute import execute
+    from simcons.cli.execute import execute
 
     execute(resource, context.args, dry_run=dry_run)
 

@@ -8,7 +8,7 @@ import typer
 
 from simcons.catalog import ModelSpec, model_spec
 from simcons.cli.output import print_table
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.models.checking import ModelCheck

@@ -15,9 +15,9 @@ def export(
 
     Example: simcons export ../results
     """
-    from simcons.export import export as write
-    from simcons.params import load_study
-    from simcons.paths import Paths
+    from simcons.core.paths import Paths
+    from simcons.study.export import export as write
+    from simcons.study.params import load_study
 
     written = write(load_study(), Paths(), folder)
     tables = [name for name in written if "/" not in name]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simcons.paths import Paths
+from simcons.core.paths import Paths
 
 if TYPE_CHECKING:
     from simcons.imports.choose import Choice

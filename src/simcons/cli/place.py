@@ -28,10 +28,10 @@ def place(
 
     Example: simcons place untrained_resnet10t
     """
-    from simcons import stage
-    from simcons.files import write_csv
-    from simcons.paths import Paths
-    from simcons.placing import place_model
+    from simcons.core.files import write_csv
+    from simcons.core.paths import Paths
+    from simcons.study import stage
+    from simcons.study.placing import place_model
 
     study, paths = stage.start(), Paths()
     chosen = measure or study.similarity.measures[0]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simcons import stage
+from simcons.study import stage
 
 if TYPE_CHECKING:
     from simcons.remote import Summary

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from simcons.execute import executor
-from simcons.params import load_study
-from simcons.paths import Paths
-from simcons.stage import share_cores
+from simcons.core.paths import Paths
+from simcons.run.executor import executor
+from simcons.study.params import load_study
+from simcons.study.stage import share_cores
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
 
     With SIMCONS_EXECUTOR=slurm the stages' work is done on the cluster that slurm.yaml describes.
     """
-    from simcons.run import run as run_stages
+    from simcons.run.runner import run as run_stages
 
     study = load_study() if Paths().params.is_file() else None
     if study is not None and executor() == "local":

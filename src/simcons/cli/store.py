@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from simcons.cli.output import print_table
-from simcons.params import load_study
-from simcons.paths import Paths
-from simcons.store import Store
+from simcons.core.paths import Paths
+from simcons.core.store import Store
+from simcons.study.params import load_study
 
 app = typer.Typer(help="The store of finished features, probes and weights.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option(help="Only say what would be removed.")] = False,
 ) -> None:
     """Remove what the active study does not use; it costs time, never correctness."""
-    from simcons.inventory import used_fingerprints
+    from simcons.study.inventory import used_fingerprints
 
     paths = Paths()
     store = Store(paths.store)

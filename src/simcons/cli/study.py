@@ -12,9 +12,9 @@ import typer
 
 from simcons.catalog import dataset_splits
 from simcons.cli.output import print_table
-from simcons.errors import UserError
-from simcons.params import Study, load_study
-from simcons.paths import Paths
+from simcons.core.errors import UserError
+from simcons.core.paths import Paths
+from simcons.study.params import Study, load_study
 
 app = typer.Typer(help="Choose, show and check the study.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ app = typer.Typer(help="Choose, show and check the study.", no_args_is_help=True
 @app.command("list")
 def list_() -> None:
     """List the ready-made studies; the active one is marked."""
-    from simcons.study import active_study, study_names
+    from simcons.study.active import active_study, study_names
 
     paths = Paths()
     active = active_study(paths)
@@ -35,7 +35,7 @@ def list_() -> None:
 @app.command()
 def use(name: Annotated[str, typer.Argument(help="Name of a study under studies/.")]) -> None:
     """Make a ready-made study the active one (copies it to params.yaml)."""
-    from simcons.study import use_study
+    from simcons.study.active import use_study
 
     for path in use_study(name, Paths()):
         typer.echo(f"moved {path} to .simcons/leftovers")
@@ -110,8 +110,8 @@ def cost(
 
     Example: simcons study cost paper --rate resnet50=900 (`simcons models check` measures)
     """
-    from simcons.cost import study_cost
-    from simcons.study import study_path
+    from simcons.study.active import study_path
+    from simcons.study.cost import study_cost
 
     paths = Paths()
     study = load_study(study_path(name, paths))
@@ -169,7 +169,7 @@ def _gb(value: float) -> str:
 @app.command()
 def tidy() -> None:
     """Move outputs of data sets and zoo models that are not in the study out of data/."""
-    from simcons import study
+    from simcons.study import active as study
 
     moved = study.tidy(load_study(), Paths())
     for path in moved:
@@ -179,7 +179,7 @@ def tidy() -> None:
 @app.command()
 def check() -> None:
     """Compare every stage's command, params and code with dvc.lock (needs no data)."""
-    from simcons.pipeline import stale_stages
+    from simcons.run.pipeline import stale_stages
 
     load_study()
     n_stages, stale = stale_stages()
@@ -198,7 +198,7 @@ def compare(
     revision: Annotated[str, typer.Argument(help="The git revision to compare with.")] = "HEAD",
 ) -> None:
     """Compare metrics/*.json with a git revision, within tolerances.yaml's tolerances."""
-    from simcons.tolerances import differences
+    from simcons.study.tolerances import differences
 
     found = differences(Paths(), revision)
     for line in found:
@@ -228,8 +228,8 @@ def status(
 
 
 def _status() -> None:
-    from simcons.pipeline import stage_states
-    from simcons.run import current_run
+    from simcons.run.pipeline import stage_states
+    from simcons.run.runner import current_run
 
     going_on = current_run()
     if going_on is not None:

@@ -17,7 +17,7 @@ from simcons.consistency.core import MIN_PAIRS, dataset_pairs, groups, with_meas
 from simcons.consistency.correlation import correlation_matrix, rank_rows, standardise
 from simcons.consistency.overlap import overlap_flags
 from simcons.consistency.pairs import Floats, Stack, pair_vectors, stack
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix

@@ -28,7 +28,7 @@ from simcons.consistency.pairs import (
     pair_vectors,
     stack,
 )
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix

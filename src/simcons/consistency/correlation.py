@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 Floats = NDArray[np.float64]
 

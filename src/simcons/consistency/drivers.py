@@ -18,7 +18,7 @@ from simcons.consistency.correlation import rank_rows
 from simcons.consistency.pairs import Floats, PairIndex, pair_index, pair_vectors, stack
 from simcons.consistency.permutation import holm, p_value
 from simcons.consistency.resample import families, generator, model_permutations, units
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix

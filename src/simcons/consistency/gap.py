@@ -14,7 +14,7 @@ import pandas as pd
 
 from simcons.consistency.core import key, put, quartiles, rounded, with_measure
 from simcons.consistency.pairs import Floats, pair_index, stack
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix

@@ -24,7 +24,7 @@ from simcons.consistency.resample import (
     units,
 )
 from simcons.consistency.weighted import RESAMPLED_METHODS, pair_weights, weighted_correlation
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix

@@ -40,7 +40,7 @@ from simcons.consistency.resample import (
     units,
 )
 from simcons.consistency.weighted import RESAMPLED_METHODS, pair_weights, weighted_correlation
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix

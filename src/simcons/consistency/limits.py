@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
 from simcons.consistency.pairs import Floats
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 STATISTICS = ("mean", "median")
 MIN_FAMILIES = 6

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 
 def overlap_flags(datasets: Sequence[str], overlaps: Sequence[Sequence[str]]) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from simcons.consistency.correlation import correlation_matrix, rank_rows
 from simcons.consistency.limits import MIN_DATASETS, make_interval, unavailable
 from simcons.consistency.pairs import Floats, Stack, stack
 from simcons.consistency.resample import dataset_counts, generator
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from simcons.consistency.core import category_values
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 
 def select_models(models: pd.DataFrame, rule: str | Sequence[str] | None) -> list[str]:

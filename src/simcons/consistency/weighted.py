@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simcons.consistency.correlation import standardise
 from simcons.consistency.pairs import Floats, Ints, PairIndex
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 RESAMPLED_METHODS = ("pearson", "spearman")
 MIN_DISTINCT_PAIRS = 3

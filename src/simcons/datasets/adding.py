@@ -10,11 +10,11 @@ from typing import Any
 from simcons.catalog import DatasetSpec, dataset_specs
 from simcons.catalog.datasets import refuse_by_name
 from simcons.catalog.tables import checked_spec
+from simcons.core.errors import UserError
+from simcons.core.files import read_yaml, write_text
+from simcons.core.paths import Paths, folder_name
 from simcons.datasets.building import labelled_images
 from simcons.datasets.shards import available_splits, read_classnames, shard_paths
-from simcons.errors import UserError
-from simcons.files import read_yaml, write_text
-from simcons.paths import Paths, folder_name
 
 
 def add_dataset(name: str, entry: Mapping[str, Any]) -> dict[str, str]:

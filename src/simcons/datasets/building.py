@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, write_text
+from simcons.core.progress import Advance, progress
 from simcons.datasets.builders import run_builder
 from simcons.datasets.inputs import (
     Labelled,
@@ -16,9 +19,6 @@ from simcons.datasets.inputs import (
 )
 from simcons.datasets.manifest import DatasetDescription, write_records
 from simcons.datasets.writing import SAMPLES_PER_SHARD, write_split
-from simcons.errors import UserError
-from simcons.files import atomic, write_text
-from simcons.progress import Advance, progress
 
 
 def write_images(

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simcons.catalog import DatasetSpec, dataset_spec, superclass_table
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, write_text
+from simcons.core.paths import SPLITS
 from simcons.datasets.external import fetch
 from simcons.datasets.manifest import (
     read_index,
@@ -20,9 +23,6 @@ from simcons.datasets.manifest import (
     write_selection,
 )
 from simcons.datasets.shards import read_classnames
-from simcons.errors import UserError
-from simcons.files import atomic, write_text
-from simcons.paths import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from simcons.catalog import DatasetSpec, dataset_spec, dataset_splits
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, read_json, write_json
+from simcons.core.paths import Paths
 from simcons.datasets.building import write_images
 from simcons.datasets.hub import download_shards
 from simcons.datasets.manifest import (
@@ -26,9 +29,6 @@ from simcons.datasets.manifest import (
     shards_folder,
 )
 from simcons.datasets.shards import available_splits, shard_paths
-from simcons.errors import UserError
-from simcons.files import atomic, read_json, write_json
-from simcons.paths import Paths
 
 RECORDS = (MANIFEST, INDEX, "classnames.txt")
 _STATE = "source.json"  # what the folder was made from, and its files' sizes and times

@@ -1,8 +1,8 @@
 """Data sets of the Hugging Face hub, in the CLIP-benchmark layout: downloaded and checked.
 
 ``huggingface_hub`` knows addresses, the token (``HF_TOKEN`` or ``hf auth login``; the hub's address
-is ``HF_ENDPOINT``) and the record of each file; ``simcons.download`` does the transfer, since the
-library's own partial files do not outlive a kill. Here are the layout and errors for people.
+is ``HF_ENDPOINT``) and the record of each file; ``simcons.core.download`` does the transfer, since
+the library's own partial files do not outlive a kill. Here are the layout and errors for people.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simcons.download import download
-from simcons.errors import UserError
-from simcons.files import sha256_file, write_text
-from simcons.progress import progress
+from simcons.core.download import download
+from simcons.core.errors import UserError
+from simcons.core.files import sha256_file, write_text
+from simcons.core.progress import progress
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata

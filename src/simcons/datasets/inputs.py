@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.own import make_importable
+from simcons.core.paths import SPLITS
 from simcons.datasets.builders._common import stratified_split
 from simcons.datasets.shards import DECODE_ERRORS
 from simcons.datasets.writing import Encoded
-from simcons.errors import UserError, did_you_mean
-from simcons.own import make_importable
-from simcons.paths import SPLITS
 
 Labelled = tuple[str, Image.Image | Encoded, int]  # key, image, label
 

@@ -12,14 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from simcons.datasets.shards import (
-    available_splits,
-    iter_encoded,
-    read_classnames,
-    shard_paths,
-)
-from simcons.errors import UserError
-from simcons.files import (
+from simcons.core.errors import UserError
+from simcons.core.files import (
     read_json,
     read_parquet,
     sha256_file,
@@ -28,7 +22,13 @@ from simcons.files import (
     write_json,
     write_parquet,
 )
-from simcons.paths import SPLITS, Paths
+from simcons.core.paths import SPLITS, Paths
+from simcons.datasets.shards import (
+    available_splits,
+    iter_encoded,
+    read_classnames,
+    shard_paths,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from simcons.core.errors import UserError
 from simcons.datasets.external import ensure_shards
 from simcons.datasets.manifest import INDEX, read_index, read_manifest, shards_folder
 from simcons.datasets.shards import EncodedSample, Sample, decode, iter_encoded
-from simcons.errors import UserError
 
 
 def iter_stored(folder: Path, split: str, shard: int | None = None) -> Iterator[EncodedSample]:

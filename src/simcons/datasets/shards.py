@@ -24,8 +24,8 @@ from typing import Any
 
 from PIL import Image
 
-from simcons.errors import UserError
-from simcons.paths import SPLITS
+from simcons.core.errors import UserError
+from simcons.core.paths import SPLITS
 
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp")
 _IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")

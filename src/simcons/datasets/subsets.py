@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simcons.core.errors import UserError
+from simcons.core.files import read_json, sha256_lines, write_json
 from simcons.datasets.manifest import read_index
-from simcons.errors import UserError
-from simcons.files import read_json, sha256_lines, write_json
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Subset:
     indices
         (n,) int64, sorted positions in the split's index and feature files.
     keys_digest
-        `simcons.files.sha256_lines` of *all* keys of the split in order: equal to that of every
-        feature file to which the indices apply. It, the seed and the size asked for are None of a
-        subset that was imported without them.
+        `simcons.core.files.sha256_lines` of *all* keys of the split in order: equal to that of
+        every feature file to which the indices apply. It, the seed and the size asked for are None
+        of a subset that was imported without them.
     """
 
     dataset: str

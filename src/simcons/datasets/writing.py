@@ -12,8 +12,8 @@ from types import TracebackType
 
 from PIL import Image
 
-from simcons.errors import UserError
-from simcons.files import write_text
+from simcons.core.errors import UserError
+from simcons.core.files import write_text
 
 SAMPLES_PER_SHARD = 1000
 _KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from simcons.core.errors import UserError
 from simcons.datasets import EncodedSample, decode, iter_stored
-from simcons.errors import UserError
 from simcons.models.transforms import ImageTransform
 
 PREFETCH = 2  # batches that each worker holds ready

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.extractor import Extractor, forward_layers
 
 CPU_BATCH = 64  # decides the last bits of features on a CPU: do not change it

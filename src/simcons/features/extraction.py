@@ -19,17 +19,17 @@ import numpy.typing as npt
 import torch
 
 from simcons.catalog import ModelSpec
+from simcons.core.errors import UserError
+from simcons.core.files import sha256_json
+from simcons.core.paths import SPLITS
+from simcons.core.progress import progress
+from simcons.core.store import Store, place
 from simcons.datasets import ensure_shards, manifest_digest, read_index, split_counts
-from simcons.errors import UserError
 from simcons.features.batches import Batch, Plan, read_batches
 from simcons.features.device import Runner, make_runner, n_workers
 from simcons.features.files import FeatureFile
-from simcons.files import sha256_json
 from simcons.models.extractor import Extractor, at_layer, fingerprint_parts, load
 from simcons.models.transforms import ImageTransform
-from simcons.paths import SPLITS
-from simcons.progress import progress
-from simcons.store import Store, place
 
 if TYPE_CHECKING:
     import pandas as pd

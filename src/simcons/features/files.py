@@ -14,9 +14,9 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from simcons.arrays import Rows, tensor_rows
-from simcons.errors import UserError
-from simcons.files import atomic, sha256_lines
+from simcons.core.arrays import Rows, tensor_rows
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, sha256_lines
 
 # One key only: safetensors writes several in random order, so the bytes would change.
 METADATA_KEY = "simcons"

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from simcons.core.files import write_json
 from simcons.figures import (
     accuracy,
     anchors,
@@ -49,7 +50,6 @@ from simcons.figures.inputs import (
     value_label,
     varying,
 )
-from simcons.files import write_json
 
 PANELS_PER_ROW = 3
 RELATION_FIGURES = {"gap": "gap_correlations", "error_consistency": "error_correlations"}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simcons.consistency.levels import LEVEL_COLUMNS
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 CONSISTENCY_COLUMNS = (
     "measure",

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from simcons.files import atomic
+from simcons.core.files import atomic
 
 P = ParamSpec("P")
 T = TypeVar("T")

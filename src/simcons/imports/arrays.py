@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

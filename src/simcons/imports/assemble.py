@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simcons.errors import UserError, did_you_mean
-from simcons.files import read_json, read_parquet
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import read_json, read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd

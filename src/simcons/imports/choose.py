@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.imports.collect import Left, Published
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simcons.catalog import model_specs
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.imports.layout import (
     MAIN_PROBE,
     PublishedFile,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from simcons.catalog import model_specs
-from simcons.errors import UserError
-from simcons.files import atomic, read_json, sha256_file, write_json
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, read_json, sha256_file, write_json
 from simcons.imports.arrays import load_array
 from simcons.imports.layout import PublishedFile, dataset_name
 from simcons.imports.matrices import unknown_model

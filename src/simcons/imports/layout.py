@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simcons.catalog import dataset_specs
-from simcons.errors import UserError, did_you_mean
-from simcons.paths import folder_name
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.paths import folder_name
 
 #: The linear probe of the study's main results; other settings are other experiments.
 MAIN_PROBE = (

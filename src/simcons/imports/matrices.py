@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simcons.catalog import model_specs
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 from simcons.imports.arrays import Array, load_array
 
 #: Published matrices were computed in float32 on GPUs.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcons.errors import UserError
-from simcons.files import read_json
+from simcons.core.errors import UserError
+from simcons.core.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

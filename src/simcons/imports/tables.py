@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.imports.layout import dataset_name, measure_name
 from simcons.imports.matrices import Matrix, checked
 from simcons.imports.probes import check_share

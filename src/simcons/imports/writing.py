@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from simcons.errors import UserError
-from simcons.files import atomic, read_yaml, sha256_file, write_json, write_parquet, write_text
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, read_yaml, sha256_file, write_json, write_parquet, write_text
+from simcons.core.paths import Paths
 from simcons.imports.assemble import PROBES, PROVENANCE, SIMILARITY, SUBSET
 from simcons.imports.choose import Choice
 from simcons.imports.collect import Left, Published
 from simcons.imports.features import convert_features, convert_subset
 from simcons.imports.layout import dataset_name
 from simcons.imports.probes import probe_table
-from simcons.paths import Paths
 
 _HEADER = """\
 # Published results instead of computed ones, imported by `simcons import-results`. What was taken,

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from simcons.catalog import ModelSpec, WeightsSpec
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.extractor import build, source, transform
 from simcons.models.readout import POOLED
 

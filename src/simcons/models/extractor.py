@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from simcons.catalog import ModelSpec
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.readout import Point, Readout, read_layers
 from simcons.models.transforms import ImageTransform, Transform
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 POOLED = "pooled"
 

@@ -11,7 +11,7 @@ import open_clip
 import torch
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 from simcons.models import weights
 
 

@@ -20,12 +20,12 @@ import torch
 from pydantic import ValidationError
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.errors import UserError, did_you_mean
-from simcons.files import sha256_file, sha256_json
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import sha256_file, sha256_json
+from simcons.core.own import make_importable
+from simcons.core.paths import Paths
 from simcons.models import weights
 from simcons.models.transforms import ImageTransform, Transform
-from simcons.own import make_importable
-from simcons.paths import Paths
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ import torch
 import torchvision
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 from simcons.models import weights
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 from simcons.models import weights
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.weights import cached_sha256
 from simcons.models.zoo import ZooSpec, load_encoder
 from simcons.models.zoo.data import MEAN, STD

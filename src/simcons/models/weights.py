@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from simcons.catalog import ModelSpec, WeightsSpec
-from simcons.download import download
-from simcons.errors import UserError, did_you_mean
-from simcons.files import sha256_file
+from simcons.core.download import download
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import sha256_file
 
 cached_sha256 = cache(sha256_file)
 # Checkpoints of VISSL hold a loss or a step as a NumPy number: plain data, under NumPy 1's name.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes.results import ProbeResult
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import sweep
 from simcons.probes.problem import Images, Problem, Solution, linear_solution
 from simcons.probes.protocol import Protocol

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 from simcons.probes.linear import check_features, fit_linear_probe, unit_length
 from simcons.probes.metrics import softmax
 from simcons.probes.protocol import Protocol

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes import batched, knn, lbfgs, ridge, splits
 from simcons.probes.problem import Images, Problem, Solution
 from simcons.probes.protocol import Protocol

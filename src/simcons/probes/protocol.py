@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 Regularization = Literal["weight_decay", "l1", "l2"]
 Solver = Literal["adamw", "lbfgs", "ridge", "knn"]

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simcons.errors import UserError
-from simcons.files import atomic, read_json, write_json
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, read_json, write_json
 from simcons.probes import metrics
 from simcons.probes.protocol import Protocol
 from simcons.probes.splits import index_labels

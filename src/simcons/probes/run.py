@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simcons.core.files import sha256_json, write_parquet
+from simcons.core.progress import progress
+from simcons.core.store import Store, place
 from simcons.features import check_aligned, read_aligned
 from simcons.features.files import FeatureFile
-from simcons.files import sha256_json, write_parquet
 from simcons.probes.agreement import probe_error_consistency
 from simcons.probes.combine import fit_combination
 from simcons.probes.linear import fit_linear_probe
@@ -22,8 +24,6 @@ from simcons.probes.results import (
     probe_folder,
     save_probe,
 )
-from simcons.progress import progress
-from simcons.store import Store, place
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
+from simcons.core.files import sha256_file, sha256_json
+from simcons.core.store import Store
 from simcons.features import FeatureFile, check_aligned
-from simcons.files import sha256_file, sha256_json
 from simcons.probes.results import load_probe, probe_folder
 from simcons.probes.run import assemble, put_probe
 from simcons.probes.variants import score_variant
-from simcons.store import Store
 
 
 def run_variant(

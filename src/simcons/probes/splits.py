@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 IntArray = NDArray[np.int64]
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.probes.linear import check_features, unit_length
 from simcons.probes.results import ProbeResult, score
 from simcons.probes.splits import check_labels

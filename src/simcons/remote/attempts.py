@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from simcons.errors import UserError
-from simcons.progress import progress
+from simcons.core.errors import UserError
+from simcons.core.progress import progress
 from simcons.remote.diagnosis import TransferError
 
 _LONGEST_WAIT = 30.0

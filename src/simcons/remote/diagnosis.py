@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 _DISK = {
     errno.ENOSPC: "the disk is full",

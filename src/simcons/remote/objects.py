@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.callbacks import Callback
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.remote.diagnosis import diagnose, is_absent, s3_code
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def connect(repo: Repo, name: str | None) -> Remote:
     """
     from dvc.config import ConfigError
 
-    from simcons.errors import did_you_mean
+    from simcons.core.errors import did_you_mean
 
     remotes = repo.config["remote"]
     name = name or repo.config["core"].get("remote")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from dvc.output import Output as DvcOutput

@@ -23,7 +23,7 @@ from dvc.exceptions import CheckoutError, DvcException, NotDvcRepoError
 from dvc.lock import LockError
 from dvc.repo import Repo
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.remote.diagnosis import TransferError, diagnose
 from simcons.remote.objects import (
     cached_sizes,

@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.figures import style
 from simcons.figures.inputs import (
     CATEGORIES,

@@ -17,10 +17,10 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
+from simcons.core.files import read_json
 from simcons.figures.catalogue import GROUPS, not_drawn
 from simcons.figures.inputs import FigureInputs, check, count, measure_label
-from simcons.files import read_json
 from simcons.report import inference, summary
 from simcons.report.explore import explore_json
 from simcons.report.tables import Table

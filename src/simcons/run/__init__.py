@@ -4,9 +4,3 @@
 - `runner`: the processes, their logs, Ctrl-C, the audit;
 - `display`: the table on a terminal, lines in a log.
 """
-
-from __future__ import annotations
-
-from simcons.run.runner import current_run, run
-
-__all__ = ["current_run", "run"]

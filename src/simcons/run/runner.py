@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from simcons.errors import UserError
-from simcons.files import read_json, tail_lines, write_json
-from simcons.paths import Paths
-from simcons.pipeline import lock_names, order_lock, stage_states, steps
+from simcons.core.errors import UserError
+from simcons.core.files import read_json, tail_lines, write_json
+from simcons.core.paths import Paths
 from simcons.run.display import Rows, Show, display
+from simcons.run.pipeline import lock_names, order_lock, stage_states, steps
 from simcons.run.schedule import Schedule
 
 LOOK_SECONDS = 0.2

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simcons.pipeline import Step
+from simcons.run.pipeline import Step
 
 # In the order in which they are counted for people. `waiting`: for a stage before it; `queued`: for
 # a free slot; `blocked`: a stage before it failed.

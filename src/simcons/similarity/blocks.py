@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simcons.arrays import Array
-from simcons.errors import UserError
+from simcons.core.arrays import Array
+from simcons.core.errors import UserError
 
 MIN_IMAGES = 4  # the U-statistic of HSIC divides by n - 3
 

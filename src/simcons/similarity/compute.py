@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simcons.arrays import Array, Rows
-from simcons.errors import UserError
+from simcons.core.arrays import Array, Rows
+from simcons.core.errors import UserError
 from simcons.similarity.blocks import MIN_IMAGES, Blocks, Subsets, make_blocks, make_subsets
 from simcons.similarity.inputs import check_features
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult

@@ -15,8 +15,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from simcons.arrays import Array, FileRows
-from simcons.progress import progress
+from simcons.core.arrays import Array, FileRows
+from simcons.core.progress import progress
 from simcons.similarity.blocks import Blocks
 from simcons.similarity.prepare import Prepared
 from simcons.similarity.tiles import Kernel

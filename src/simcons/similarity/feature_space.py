@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from simcons.arrays import Array, Rows
-from simcons.errors import UserError
-from simcons.progress import progress
+from simcons.core.arrays import Array, Rows
+from simcons.core.errors import UserError
+from simcons.core.progress import progress
 from simcons.similarity.blocks import Blocks, Subsets
 from simcons.similarity.prepare import moments
 from simcons.similarity.values import HsicParts

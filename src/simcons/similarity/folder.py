@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from simcons.arrays import FileRows, Rows, SelectedRows, tensor_rows
-from simcons.errors import UserError
+from simcons.core.arrays import FileRows, Rows, SelectedRows, tensor_rows
+from simcons.core.errors import UserError
 
 SPLITS = ("train", "test")
 

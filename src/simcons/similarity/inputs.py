@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from simcons.arrays import Rows
-from simcons.errors import UserError
+from simcons.core.arrays import Rows
+from simcons.core.errors import UserError
 
 LAZY = ("shape", "dtype", "ndim", "__getitem__")  # arrays that are read by rows when needed
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simcons.arrays import SelectedRows
-from simcons.errors import UserError
+from simcons.core.arrays import SelectedRows
+from simcons.core.errors import UserError
 from simcons.similarity.compute import VALUES_ALONE, compute_similarity
 from simcons.similarity.inputs import check_features
 from simcons.similarity.matrix import SimilarityMatrix

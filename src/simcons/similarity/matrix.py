@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simcons.arrays import Array
-from simcons.errors import UserError, did_you_mean
+from simcons.core.arrays import Array
+from simcons.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
 
 #: Transformations of one model's features under which a measure may promise not to change.
 INVARIANCES = MappingProxyType(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.similarity.compute import VALUES_ALONE, compute_similarity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simcons.arrays import Array
+    from simcons.core.arrays import Array
 
 # Models at a time: the cost of the pairs within a group is small beside building its tiles.
 GROUP = 8

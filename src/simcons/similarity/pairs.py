@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from simcons.arrays import Array, Rows
-from simcons.errors import UserError
-from simcons.progress import progress
+from simcons.core.arrays import Array, Rows
+from simcons.core.errors import UserError
+from simcons.core.progress import progress
 from simcons.similarity.blocks import Blocks, Subsets
 from simcons.similarity.measures import MeasureCall
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from simcons.arrays import Array
-from simcons.errors import UserError
+from simcons.core.arrays import Array
+from simcons.core.errors import UserError
 from simcons.similarity.measures import Measure, PairFunctions, add_measure
 
 Options = Mapping[str, Any]

@@ -15,8 +15,8 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from simcons.arrays import Array, FileRows, Rows
-from simcons.errors import UserError
+from simcons.core.arrays import Array, FileRows, Rows
+from simcons.core.errors import UserError
 
 CHUNK_VALUES = 1 << 18  # of a chunk of rows: what the steps on it share stays in the cache
 CONSTANT = 1e-12  # a spread below this share of the mean's norm is float64 rounding

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from simcons.arrays import Array
+from simcons.core.arrays import Array
 from simcons.similarity.blocks import Blocks
 from simcons.similarity.engine import ZERO_ENTRY, MakesTiles, Sums, gram_of_rows, pair_counts
 

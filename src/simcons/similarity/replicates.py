@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcons.arrays import Array
+from simcons.core.arrays import Array
 
 
 def jackknife_standard_error(values: Array) -> Array:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from simcons.arrays import Array, FileRows
+from simcons.core.arrays import Array, FileRows
 from simcons.similarity.measures import MeasureCall
 from simcons.similarity.prepare import Prepared
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simcons.arrays import Array
-from simcons.errors import UserError
+from simcons.core.arrays import Array
+from simcons.core.errors import UserError
 from simcons.similarity.blocks import Blocks, Subsets
 from simcons.similarity.engine import ZERO_ENTRY, Sums, pair_counts
 

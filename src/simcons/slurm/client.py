@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 # What SLURM's commands say when the controller or the database is away, busy or restarting.
 _TRANSIENT = re.compile(

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from simcons.execute import program
-from simcons.files import sha256_json
+from simcons.core.files import sha256_json
+from simcons.run.executor import program
 from simcons.slurm.settings import Resources, Settings
 
 GROUP_VARIABLE = "SIMCONS_MODEL_GROUP"

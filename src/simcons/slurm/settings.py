@@ -21,10 +21,10 @@ from pydantic import (
     model_validator,
 )
 
-from simcons.errors import UserError, did_you_mean
-from simcons.execute import RESOURCES
-from simcons.paths import Paths
-from simcons.validation import load_validated
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.paths import Paths
+from simcons.core.validation import load_validated
+from simcons.run.executor import RESOURCES
 
 ARRAY_STAGES = ("features", "probe")
 

@@ -22,10 +22,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from simcons.errors import UserError
-from simcons.execute import SUBMITTER_GONE
-from simcons.files import read_json, sha256_file, sha256_json, tail_lines, write_json, write_text
-from simcons.paths import Paths
+from simcons.core.errors import UserError
+from simcons.core.files import (
+    read_json,
+    sha256_file,
+    sha256_json,
+    tail_lines,
+    write_json,
+    write_text,
+)
+from simcons.core.paths import Paths
+from simcons.run.executor import SUBMITTER_GONE
 from simcons.slurm.client import Client, UnreachableError
 from simcons.slurm.job import Job, plan, sbatch_arguments, script, slug
 from simcons.slurm.settings import load_settings
@@ -353,6 +360,6 @@ def _clear_outputs() -> None:
     """Clear the outputs of the DVC stage that this command belongs to, as DVC did before it ran."""
     stage = os.environ.get("DVC_STAGE")
     if stage:
-        from simcons.pipeline import remove_outputs
+        from simcons.run.pipeline import remove_outputs
 
         remove_outputs(stage)

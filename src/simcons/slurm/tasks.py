@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from simcons.files import tail_lines
+from simcons.core.files import tail_lines
 from simcons.slurm.client import TaskState
 
 # The task may still run, or run again; in every other state it is over.

@@ -16,8 +16,8 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
+from simcons.core.errors import UserError, did_you_mean
 from simcons.datasets.builders._common import BuiltDataset, Item, parse_options
-from simcons.errors import UserError, did_you_mean
 
 __all__ = ["BuiltDataset", "Item", "builder_names", "run_builder"]
 

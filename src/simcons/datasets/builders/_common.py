@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from simcons.errors import UserError, did_you_mean
-from simcons.paths import SPLITS
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.paths import SPLITS
 
 OptionsT = TypeVar("OptionsT")
 Draw = Callable[[int, str, np.random.Generator], Image.Image]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from simcons.core.errors import UserError
 from simcons.datasets.builders._common import package_file
-from simcons.errors import UserError
 
 # Faces with Latin letters and digits. Left out: faces of symbols only (STIX sizes, cmex10), cmsy10
 # and cmmi10, whose codes of letters and digits hold other glyphs or old-style figures, and

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from simcons.core.errors import UserError
 from simcons.datasets.builders._common import (
     BuiltDataset,
     Item,
@@ -25,7 +26,6 @@ from simcons.datasets.builders._common import (
     image_rng,
     package_file,
 )
-from simcons.errors import UserError
 
 OPTIONS = SampledOptions
 PHOTOGRAPHS: dict[str, tuple[str, ...]] = {

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from simcons.core.errors import UserError, did_you_mean
 from simcons.datasets.reading import iter_samples
 from simcons.datasets.shards import read_classnames
 from simcons.datasets.subsets import balanced_subset
-from simcons.errors import UserError, did_you_mean
 from simcons.models.zoo.spec import ZooSpec
 
 MEAN = STD = 0.5

@@ -68,7 +68,7 @@ def zoo_model_spec(name: str, spec: ZooSpec, weights: str) -> ModelSpec:
 
 def _family(spec: ZooSpec, architecture: str) -> str:
     """Return a name that models share exactly when they differ in the seed alone."""
-    from simcons.files import sha256_json
+    from simcons.core.files import sha256_json
 
     rest = spec.model_dump(mode="json", exclude={"seed"})
     return f"zoo_{spec.objective}_{architecture}_{sha256_json(rest)[:6]}"

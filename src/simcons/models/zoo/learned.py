@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 from simcons.models.zoo.spec import UNTRAINED
 
 _COLUMNS = (

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from simcons.core.files import write_csv
+from simcons.core.store import Store, place
 from simcons.datasets import manifest_digest
-from simcons.files import write_csv
 from simcons.models.zoo.data import load_training_data
 from simcons.models.zoo.spec import ZooSpec
 from simcons.models.zoo.training import train
 from simcons.models.zoo.weights import save
-from simcons.store import Store, place
 
 WEIGHTS_FILE = "weights.safetensors"
 CURVE_FILE = "curve.csv"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
+from simcons.core.progress import progress
 from simcons.models.zoo.architectures import Encoder, make_encoder
 from simcons.models.zoo.augment import augment
 from simcons.models.zoo.data import TrainingData, normalize
 from simcons.models.zoo.objectives import heads_class
 from simcons.models.zoo.objectives.base import Batch, Heads, Step, Task
 from simcons.models.zoo.spec import Optimizer, ZooSpec
-from simcons.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
-from simcons.errors import UserError
-from simcons.files import atomic
+from simcons.core.errors import UserError
+from simcons.core.files import atomic
 from simcons.models.zoo.architectures import Encoder
 from simcons.models.zoo.spec import ZooSpec
 from simcons.models.zoo.training import TrainedModel, build_encoder

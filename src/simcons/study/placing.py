@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from simcons.catalog import model_spec
 from simcons.catalog import model_specs as catalogue_models
-from simcons.errors import UserError, did_you_mean
-from simcons.params import Study
-from simcons.paths import Paths
-from simcons.results import read_similarities
-from simcons.store import Store
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.paths import Paths
+from simcons.core.store import Store
+from simcons.study.params import Study
+from simcons.study.results import read_similarities
 
 if TYPE_CHECKING:
     import pandas as pd

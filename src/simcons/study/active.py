@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from simcons.errors import UserError, did_you_mean
-from simcons.files import atomic
-from simcons.params import Study, load_study
-from simcons.paths import Paths
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import atomic
+from simcons.core.paths import Paths
+from simcons.study.params import Study, load_study
 
 # Folders of data/ that hold one output per data set, or per model trained here.
 _PER_DATASET = ("datasets", "features", "subsets", "similarity", "probes")

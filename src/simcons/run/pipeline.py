@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcons.errors import UserError, did_you_mean
-from simcons.files import read_yaml
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import read_yaml
 
 if TYPE_CHECKING:
     from dvc.repo import Repo

@@ -12,9 +12,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from simcons.errors import UserError
-from simcons.files import sha256_file
-from simcons.progress import progress
+from simcons.core.errors import UserError
+from simcons.core.files import sha256_file
+from simcons.core.progress import progress
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60.0

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from simcons.errors import UserError
-from simcons.files import read_csv, read_json, read_parquet, sha256_file
-from simcons.params import Study
-from simcons.paths import Paths
-from simcons.study import refuse_leftovers
+from simcons.core.errors import UserError
+from simcons.core.files import read_csv, read_json, read_parquet, sha256_file
+from simcons.core.paths import Paths
+from simcons.study.active import refuse_leftovers
+from simcons.study.params import Study
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
-    from simcons.arrays import SelectedRows
+    from simcons.core.arrays import SelectedRows
     from simcons.figures import FigureInputs
     from simcons.similarity import SimilarityMatrix
 
@@ -41,7 +41,7 @@ def subset_features(
     UserError
         If a file is missing, or the files' or the subset's images differ.
     """
-    from simcons.arrays import SelectedRows
+    from simcons.core.arrays import SelectedRows
     from simcons.datasets import read_subset
     from simcons.features import FeatureFile, check_aligned
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from simcons.paths import Paths
+from simcons.core.paths import Paths
 
 
 def make_importable() -> None:

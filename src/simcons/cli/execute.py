@@ -1,24 +1,15 @@
-"""`simcons exec RESOURCE -- COMMAND`: where a stage's command runs.
-
-Where a job runs must not change a result, so it is no param: it comes from the environment,
-``SIMCONS_EXECUTOR``. ``local`` (the default) runs the command here, ``slurm`` submits it to a
-cluster and waits for it.
-"""
+"""`simcons exec RESOURCE -- COMMAND`: a stage's command, run here or submitted to a cluster."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from simcons.errors import UserError, did_you_mean
-
-RESOURCES = ("light", "cpu", "gpu")
-EXECUTORS = ("local", "slurm")
-SUBMITTER_GONE = 75  # exit code: what started this is gone (sysexits' "temporary failure")
+from simcons.core.errors import UserError, did_you_mean
+from simcons.run.executor import RESOURCES, executor, program
 
 
 def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> NoReturn:
@@ -59,31 +50,3 @@ def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> 
     sys.stdout.flush()
     # Its whole path as its name: Python looks a bare one up on the PATH, to find its packages.
     os.execv(path, [path, *command[1:]])
-
-
-def executor() -> str:
-    """Return where stages' work is done, which SIMCONS_EXECUTOR says.
-
-    Raises
-    ------
-    UserError
-        If it says something else than one of EXECUTORS.
-    """
-    name = os.environ.get("SIMCONS_EXECUTOR", "local")
-    if name not in EXECUTORS:
-        raise UserError(f"SIMCONS_EXECUTOR is '{name}': {did_you_mean(name, EXECUTORS)}")
-    return name
-
-
-def program(name: str) -> str:
-    """Return the path of a program; ``python`` is the interpreter that runs simcons.
-
-    Raises
-    ------
-    UserError
-        If there is none of this name.
-    """
-    path = sys.executable if name == "python" else shutil.which(name)
-    if path is None:
-        raise UserError(f"no program '{name}' on the PATH")
-    return path

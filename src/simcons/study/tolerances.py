@@ -22,9 +22,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from simcons.errors import UserError
-from simcons.files import read_json, read_yaml
-from simcons.paths import Paths
+from simcons.core.errors import UserError
+from simcons.core.files import read_json, read_yaml
+from simcons.core.paths import Paths
 
 _EXACT = {"metrics": "*", "keys": "*", "tolerance": 0, "reason": "no rule names it"}
 

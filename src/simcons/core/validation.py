@@ -12,8 +12,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from simcons.errors import UserError, did_you_mean
-from simcons.files import read_yaml
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 

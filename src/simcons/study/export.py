@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simcons.catalog import CATEGORIES
-from simcons.errors import UserError
-from simcons.files import atomic, read_parquet, sha256_file, write_parquet, write_text
-from simcons.params import Study
-from simcons.paths import Paths
-from simcons.results import read_probes, read_similarities
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, read_parquet, sha256_file, write_parquet, write_text
+from simcons.core.paths import Paths
+from simcons.study.params import Study
+from simcons.study.results import read_probes, read_similarities
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from simcons.catalog import variant_classes
-from simcons.numerics import fingerprint
-from simcons.params import Study
-from simcons.paths import Paths
+from simcons.core.numerics import fingerprint
+from simcons.core.paths import Paths
+from simcons.study.params import Study
 
 
 def used_fingerprints(study: Study, paths: Paths) -> set[str]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simcons.files import sha256_json
+from simcons.core.files import sha256_json
 
 NUMERICS_VERSION: dict[str, int] = {"features": 1, "probes": 1, "zoo": 1}
 

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from simcons.errors import UserError
+from simcons.core.errors import UserError
 
 GROUP_VARIABLE = "SIMCONS_MODEL_GROUP"
 

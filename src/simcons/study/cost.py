@@ -15,10 +15,10 @@ from statistics import median
 from typing import Any
 
 from simcons.catalog import DatasetSpec, ModelSpec, dataset_spec
-from simcons.errors import UserError, did_you_mean
-from simcons.files import read_json, read_yaml
-from simcons.params import Study
-from simcons.paths import Paths
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import read_json, read_yaml
+from simcons.core.paths import Paths
+from simcons.study.params import Study
 
 #: Achieved arithmetic in float32, about that of an A100 without reduced precision.
 TFLOPS = 10.0

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from simcons.errors import UserError
-from simcons.files import read_yaml
-from simcons.paths import Paths
+from simcons.core.errors import UserError
+from simcons.core.files import read_yaml
+from simcons.core.paths import Paths
 
 if TYPE_CHECKING:
-    from simcons.params import Study
+    from simcons.study.params import Study
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -50,7 +50,7 @@ def start() -> Study:
     threads = numerics.get("threads") if isinstance(numerics, dict) else None
     # Before validation, which imports NumPy: its BLAS reads the variables when it is loaded.
     limit_threads(threads if isinstance(threads, int) and threads > 0 else 2)
-    from simcons.params import load_study
+    from simcons.study.params import load_study
 
     return load_study()
 

@@ -32,9 +32,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from simcons.errors import UserError
-from simcons.files import atomic, read_json, sha256_file, write_json
-from simcons.numerics import fingerprint
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, read_json, sha256_file, write_json
+from simcons.core.numerics import fingerprint
 
 RECORD = "record.json"
 ABANDONED_SECONDS = 24 * 3600  # what has not changed for so long, nobody is writing any more

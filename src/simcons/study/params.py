@@ -35,12 +35,12 @@ from simcons.catalog import (
     model_table,
 )
 from simcons.catalog import model_specs as catalogue_models
-from simcons.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean
+from simcons.core.paths import Paths, folder_name
+from simcons.core.validation import load_validated
 from simcons.models.zoo.entry import zoo_model_spec
 from simcons.models.zoo.spec import ZooSpec, resolve_spec
-from simcons.paths import Paths, folder_name
 from simcons.probes.protocol import Protocol
-from simcons.validation import load_validated
 
 if TYPE_CHECKING:
     import pandas as pd
