@@ -22,7 +22,7 @@ def main(model: str) -> None:
         {name: paths.dataset(name) for name in spec.training_sets},
         Store(paths.store),
         weights=paths.zoo_weights(model),
-        curve=paths.metrics / "zoo" / f"{model}.csv",
+        curve=paths.curves / f"{model}.csv",
         threads=study.numerics.threads,
     )
 
