@@ -6,10 +6,12 @@ No torch here: `simcons study show` validates every spec before anything runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from simcons.core.files import merged
 from simcons.core.validation import DISTINCT, Checked, found_by, known, validated
 from simcons.models.zoo.objectives import default_options, objective_names
 from simcons.models.zoo.sizes import ARCHITECTURES, STRIDE
@@ -162,10 +164,5 @@ def resolve_spec(
     shared = dict(training or {})
     if objective == UNTRAINED:
         shared = {key: value for key, value in shared.items() if key == "image_size"}
-    merged: dict[str, Any] = {}
-    for layer in (shared, (objectives or {}).get(objective, {}), entry):
-        for key, value in layer.items():
-            old = merged.get(key)
-            both = isinstance(old, Mapping) and isinstance(value, Mapping)
-            merged[key] = {**old, **value} if both else value  # type: ignore[dict-item]
-    return ZooSpec.parse(name, merged)
+    values = reduce(merged, [shared, (objectives or {}).get(objective, {}), entry])
+    return ZooSpec.parse(name, values)
