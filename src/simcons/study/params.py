@@ -115,9 +115,12 @@ class Study(Checked):
                     f"datasets: '{name}' names a folder and a stage, so it may hold only "
                     f"a-z, 0-9 and _; write '{folder_name(name)}: {{id: {name}}}'"
                 )
-            allowed = dataset_spec(entry.id or name).options
+            try:
+                spec = dataset_spec(entry.id or name)
+            except UserError as error:
+                raise UserError(f"datasets.{name}: {error}") from None
             for option in entry.options:
-                known("option", option, allowed, key=f"datasets.{name}.options")
+                known("option", option, spec.options, key=f"datasets.{name}.options")
 
     def _check_zoo(self) -> None:
         for name in self.zoo:
