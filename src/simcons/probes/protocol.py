@@ -101,6 +101,12 @@ class Protocol:
         A neighbour of cosine similarity s votes with weight exp(s / temperature) (``knn``).
     seeds
         The seeds that a stage runs; `fit_linear_probe` itself takes one.
+
+    Raises
+    ------
+    ValueError
+        If a value is not allowed (pydantic's, with a line for each; `from_params` words it for
+        people).
     """
 
     solver: Solver = "adamw"

@@ -1,4 +1,4 @@
-"""Model groups of a SLURM array."""
+"""The models that a task of a SLURM array computes."""
 
 from __future__ import annotations
 
