@@ -97,14 +97,9 @@ class Resources(_Section):
     retries: NonNegativeInt = 0
     requeue: bool = True
 
-    @field_validator("time", mode="before")
+    @field_validator("time", "memory", mode="before")
     @classmethod
-    def _minutes(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("memory", mode="before")
-    @classmethod
-    def _megabytes(cls, value: object) -> object:
+    def _minutes_or_megabytes(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("sbatch")
@@ -117,12 +112,12 @@ class Resources(_Section):
 
 
 class Array(_Section):
-    """How a stage is split into a job array over groups of models.
+    """How a stage is split into a job array over parts of the models.
 
     Attributes
     ----------
     groups
-        Number of tasks; each computes its share of the models into the store.
+        Number of parts, each a task that computes its models into the store.
     throttle
         At most so many run at a time; None: as many as the cluster allows.
     assemble
