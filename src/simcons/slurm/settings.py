@@ -106,12 +106,12 @@ class Resources(Checked):
 
 
 class Array(Checked):
-    """How a stage is split into a job array over groups of models.
+    """How a stage is split into a job array over parts of the models.
 
     Attributes
     ----------
     groups
-        Number of tasks; each computes its share of the models into the store.
+        Number of parts, each a task that computes its models into the store.
     throttle
         At most so many run at a time; None: as many as the cluster allows.
     assemble

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simcons.core.files import write_csv
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 from simcons.datasets import manifest_digest
 from simcons.models.zoo.data import load_training_data
 from simcons.models.zoo.spec import ZooSpec
@@ -70,5 +70,5 @@ def run_zoo(
         write_csv(folder / CURVE_FILE, model.curve)
 
     folder = store.get("zoo", parts) or store.put("zoo", parts, name, write)
-    place(folder / WEIGHTS_FILE, weights)
-    place(folder / CURVE_FILE, curve)
+    copy_out(folder / WEIGHTS_FILE, weights)
+    copy_out(folder / CURVE_FILE, curve)
