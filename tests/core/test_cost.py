@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from simcons.catalog import model_specs
+from simcons.catalog import facts, model_specs
 from simcons.core.errors import UserError
 from simcons.core.paths import Paths
-from simcons.study.cost import nominal, study_cost
+from simcons.study.cost import study_cost
 from simcons.study.params import load_study
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -44,7 +44,7 @@ def test_the_arithmetic(small, tmp_path):
     assert living.probes_gb == 0
     images = 6613 + living.images
     assert cost.passes == 2 * images
-    table = nominal("gflops.yaml")
+    table = facts("gflops.yaml")
     work = images * (table["resnet50"] + table["dino-vit-base-p16"])
     assert cost.extraction_hours == pytest.approx(work / 5000 / 3600)
     settings = 4 * 14 + 1  # 8 coarse and 3 x 2 fine weight decays per learning rate, and the refit
@@ -54,7 +54,7 @@ def test_the_arithmetic(small, tmp_path):
 
 
 def test_a_measured_rate_sets_its_model_and_the_others_by_what_it_achieves(small, tmp_path):
-    table = nominal("gflops.yaml")
+    table = facts("gflops.yaml")
     cost = study_cost(small, Paths(tmp_path), rates={"resnet50": 1000.0})
     assert cost.tflops == pytest.approx(table["resnet50"])
     seconds = 1 / 1000 + table["dino-vit-base-p16"] / (1000 * table["resnet50"])
@@ -84,7 +84,7 @@ def test_what_is_not_known_is_said(tmp_path):
 
 
 def test_flops_are_counted_for_every_model_of_the_paper():
-    table = nominal("gflops.yaml")
+    table = facts("gflops.yaml")
     paper = load_study(STUDIES / "paper.yaml").models
     assert set(paper) <= set(table)
     assert set(table) <= set(model_specs())

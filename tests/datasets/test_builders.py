@@ -430,13 +430,21 @@ def test_class_of_one_image_cannot_be_split():
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("letters", {"sizes": 3}, "unknown option 'sizes'; did you mean 'size'"),
-        ("letters", {"size": 10}, "'size' is 10, allowed: a whole number of 24 or more"),
-        ("letters", {"seed": -1}, "'seed' is -1"),
-        ("letters", {"seed": True}, "'seed' is True"),
-        ("letters", {"train_per_class": 2.0}, "'train_per_class' is 2.0"),
-        ("digits", {"test_fraction": 1.0}, "'test_fraction' is 1.0, allowed: .* between 0.0 and"),
-        ("digits", {"test_fraction": "half"}, "'test_fraction' is 'half'"),
+        ("letters", {"sizes": 3}, "unknown key 'options.sizes': did you mean 'size'"),
+        ("letters", {"size": 10}, "options.size: got 10; allowed: 24 or more"),
+        ("letters", {"seed": -1}, "options.seed: got -1; allowed: 0 or more"),
+        ("letters", {"seed": True}, "options.seed: got True; allowed: a whole number"),
+        (
+            "letters",
+            {"train_per_class": 2.0},
+            "options.train_per_class: got 2.0; allowed: a whole number",
+        ),
+        ("digits", {"test_fraction": 1.0}, "options.test_fraction: got 1.0; allowed: less than 1"),
+        (
+            "digits",
+            {"test_fraction": "half"},
+            "options.test_fraction: got 'half'; allowed: a number",
+        ),
     ],
 )
 def test_bad_options_are_named(name, change, message):
@@ -445,9 +453,9 @@ def test_bad_options_are_named(name, change, message):
 
 
 def test_missing_option_unknown_builder_and_source(tmp_path):
-    with pytest.raises(UserError, match="data set 'digits': option 'seed' is missing"):
+    with pytest.raises(UserError, match="data set 'digits': key 'options.seed' is missing"):
         run_builder("digits", {"test_fraction": 0.2})
-    with pytest.raises(UserError, match="no builder of data set 'digit'; did you mean 'digits'"):
+    with pytest.raises(UserError, match="builder: unknown data set 'digit': did you mean 'digits'"):
         run_builder("digit", {})
     spec = DatasetSpec(id="x", name="X", domain="Y", source="hub", repository="a/b")
     with pytest.raises(UserError, match="'x' cannot be built: its source is 'hub'"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from simcons.catalog import DatasetSpec, dataset_specs
 from simcons.catalog.datasets import refuse_by_name
-from simcons.catalog.tables import checked_spec
+from simcons.catalog.lookup import checked_spec
 from simcons.core.errors import UserError
 from simcons.core.files import read_yaml, write_text
 from simcons.core.paths import Paths, folder_name

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import ValidationError
 
 from simcons.catalog import ModelSpec, TransformSpec
 from simcons.core.errors import UserError
 from simcons.core.files import sha256_file, sha256_json
 from simcons.core.own import module_file, own_function, said
 from simcons.core.paths import Paths
+from simcons.core.validation import validated
 from simcons.models import weights
 from simcons.models.transforms import ImageTransform, Transform
 
@@ -86,13 +86,8 @@ class OwnTransform:
 
 
 def _image_transform(spec: ModelSpec, made: Any) -> ImageTransform:
-    try:
-        if isinstance(made, dict):
-            made = TransformSpec.model_validate(made)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise UserError(f"model '{spec.id}': its transform: {key}: {problem['msg']}") from None
+    if isinstance(made, dict):
+        made = validated(TransformSpec, made, where=f"model '{spec.id}': its transform")
     if isinstance(made, TransformSpec):
         return Transform(made)
     if not callable(made):

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from statistics import median
-from typing import Any
 
-from simcons.catalog import DatasetSpec, ModelSpec, dataset_spec
+from simcons.catalog import DatasetSpec, ModelSpec, dataset_spec, facts
 from simcons.core.errors import UserError, did_you_mean
-from simcons.core.files import read_json, read_yaml
+from simcons.core.files import read_json
 from simcons.core.paths import Paths
 from simcons.study.params import Study
 
@@ -159,15 +155,9 @@ def study_cost(
     )
 
 
-@cache
-def nominal(name: str) -> dict[str, Any]:
-    """Return a table of nominal sizes of the catalogue: ``gflops.yaml`` or ``sizes.yaml``."""
-    return dict(read_yaml(Path(str(files("simcons.catalog").joinpath(name)))))
-
-
 def _gflops(models: Mapping[str, ModelSpec]) -> tuple[dict[str, float], list[str]]:
     """Return GFLOPs per image by model, and which are guesses from the parameters."""
-    table = nominal("gflops.yaml")
+    table = facts("gflops.yaml")
     found, guessed = {}, []
     for name, spec in models.items():
         if name in table:
@@ -180,7 +170,7 @@ def _gflops(models: Mapping[str, ModelSpec]) -> tuple[dict[str, float], list[str
 
 def _sizes(name: str, spec: DatasetSpec, paths: Paths) -> tuple[int | None, int | None, int, float]:
     """Return images of train and test, classes and gigabytes of shards."""
-    assumed = nominal("sizes.yaml").get(spec.id, {})
+    assumed = facts("sizes.yaml").get(spec.id, {})
     train, test, classes = spec.n_train, spec.n_test, int(assumed.get("classes", 0))
     if spec.rule == "per_class":
         each, each_test = spec.options.get("per_class"), spec.options.get("test_per_class")

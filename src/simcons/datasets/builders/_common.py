@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import importlib.util
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError
 from simcons.core.paths import SPLITS
+from simcons.core.validation import Checked
 from simcons.datasets.shard_writer import Labelled, LabelledImages
 from simcons.datasets.subsets import split_by_class
 
-OptionsT = TypeVar("OptionsT")
 Draw = Callable[[int, str, np.random.Generator], Image.Image]
 
 
-@dataclass(frozen=True)
-class SampledOptions:
+Count = Annotated[int, Field(strict=True, ge=1)]
+Seed = Annotated[int, Field(strict=True, ge=0)]
+
+
+class SampledOptions(Checked):
     """Options of a data set that is rendered, or cut from photographs, to any size.
 
     Parameters
@@ -36,14 +39,13 @@ class SampledOptions:
         Images of each class.
     """
 
-    seed: int = field(metadata={"minimum": 0})
-    size: int = field(metadata={"minimum": 24})
-    train_per_class: int = field(metadata={"minimum": 1})
-    test_per_class: int = field(metadata={"minimum": 1})
+    seed: Seed
+    size: Annotated[int, Field(strict=True, ge=24)]
+    train_per_class: Count
+    test_per_class: Count
 
 
-@dataclass(frozen=True)
-class SplitOptions:
+class SplitOptions(Checked):
     """Options of a data set of given images.
 
     Parameters
@@ -54,41 +56,8 @@ class SplitOptions:
         The share of each class that is for the test.
     """
 
-    seed: int = field(metadata={"minimum": 0})
-    test_fraction: float = field(metadata={"between": (0.0, 1.0)})
-
-
-def parse_options(kind: type[OptionsT], options: Mapping[str, Any], name: str) -> OptionsT:
-    """Check a mapping of options and make the dataclass of them.
-
-    Raises
-    ------
-    UserError
-        If an option is unknown, missing, of the wrong type or out of range.
-    """
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
-    for option in options:
-        if option not in known:
-            raise UserError(
-                f"data set '{name}': unknown option '{option}'; {did_you_mean(option, known)}"
-            )
-    for option, item in known.items():
-        if option not in options:
-            raise UserError(f"data set '{name}': option '{option}' is missing")
-        _check_option(name, option, options[option], item.metadata)
-    return kind(**options)
-
-
-def _check_option(name: str, option: str, value: Any, limits: Mapping[str, Any]) -> None:
-    where = f"data set '{name}': option '{option}' is {value!r}"
-    if "minimum" in limits:
-        least = limits["minimum"]
-        if type(value) is not int or value < least:
-            raise UserError(f"{where}, allowed: a whole number of {least} or more")
-    else:
-        low, high = limits["between"]
-        if type(value) is not float or not low < value < high:
-            raise UserError(f"{where}, allowed: a number between {low} and {high}, both excluded")
+    seed: Seed
+    test_fraction: Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 def image_rng(name: str, seed: int, split: str, label: int, number: int) -> np.random.Generator:
