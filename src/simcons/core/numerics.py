@@ -54,6 +54,7 @@ DECIDING_MODULES: dict[str, tuple[str, ...]] = {
         "models/zoo/architectures.py",
         "models/zoo/augment.py",
         "models/zoo/data.py",
+        "models/zoo/heads.py",
         "models/zoo/objectives",
         "models/zoo/training.py",
     ),
