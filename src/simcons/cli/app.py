@@ -11,6 +11,7 @@ from simcons.cli import (
     analysis,
     catalog,
     check_model,
+    execute,
     export,
     imports,
     place,
@@ -44,26 +45,7 @@ app.command("consistency")(analysis.consistency)
 app.command("import-results")(imports.import_results)
 app.command("export")(export.export)
 app.command("place")(place.place)
-
-
-@app.command(
-    "exec",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
-def exec_(
-    context: typer.Context,
-    resource: Annotated[str, typer.Argument(help="What it needs: light, cpu or gpu.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would run, or be submitted.")
-    ] = False,
-) -> None:
-    """Run a stage's command where SIMCONS_EXECUTOR says (default: here).
-
-    Example: simcons exec cpu -- python stages/similarity.py digits
-    """
-    from simcons.cli.execute import execute
-
-    execute(resource, context.args, dry_run=dry_run)
+app.command("exec", context_settings=execute.PASS_ON)(execute.command)
 
 
 def version(show: bool) -> None:

@@ -23,7 +23,7 @@ from simcons.core.errors import UserError
 from simcons.core.files import sha256_json
 from simcons.core.paths import SPLITS
 from simcons.core.progress import progress
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 from simcons.datasets import ensure_shards, manifest_digest, read_index, split_counts
 from simcons.features.batches import Batch, Plan, read_batches
 from simcons.features.device import Runner, make_runner, n_workers
@@ -153,7 +153,7 @@ def extract(
             folder = store.get("features", job.parts, verify=False)
             if folder is None:
                 raise UserError(f"features of {job.label} vanished from the store {store.root}")
-            place(folder / FILE_NAME, out / job.model / f"{split}.safetensors")
+            copy_out(folder / FILE_NAME, out / job.model / f"{split}.safetensors")
 
 
 def _compute(

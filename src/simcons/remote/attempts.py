@@ -164,14 +164,7 @@ def _transfer(
             print(f"warning: {error}; again in {wait:g} s", file=sys.stderr, flush=True)
             time.sleep(wait)
         else:
-            return Summary(
-                objects=result["objects"],
-                moved=result["moved"],
-                n_bytes=result["bytes"],
-                replaced=result.get("replaced", 0),
-                where=result["where"],
-                unknown=tuple(result["unknown"]),
-            )
+            return Summary(**{**result, "unknown": tuple(result["unknown"])})
     raise AssertionError("unreachable")
 
 
@@ -205,7 +198,7 @@ def _attempt(request: dict[str, Any], silence: float) -> dict[str, Any]:
                     raise UserError(event["message"])
                 elif event["event"] == "failed":
                     raise TransferError(event["message"], retry=event["retry"])
-                elif event["event"] == "done":
+                elif event.pop("event") == "done":
                     return event
         finally:
             worker.kill()

@@ -15,7 +15,7 @@ from safetensors.torch import save as to_bytes
 
 from simcons.core.errors import UserError
 from simcons.core.files import atomic, write_csv
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 from simcons.datasets import manifest_digest
 from simcons.models.zoo.architectures import Encoder
 from simcons.models.zoo.data import load_training_data
@@ -125,5 +125,5 @@ def run_zoo(
         write_csv(folder / CURVE_FILE, model.curve)
 
     folder = store.get("zoo", parts) or store.put("zoo", parts, name, write)
-    place(folder / WEIGHTS_FILE, weights)
-    place(folder / CURVE_FILE, curve)
+    copy_out(folder / WEIGHTS_FILE, weights)
+    copy_out(folder / CURVE_FILE, curve)

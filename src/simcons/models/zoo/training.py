@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from simcons.core.errors import UserError
 from simcons.core.progress import progress
-from simcons.models.zoo import objectives
 from simcons.models.zoo.architectures import Encoder, make_encoder
 from simcons.models.zoo.augment import augment
 from simcons.models.zoo.data import TrainingData, normalize
@@ -64,7 +63,7 @@ def build_encoder(spec: ZooSpec) -> Encoder:
 
 def heads_class(objective: str) -> type[Heads]:
     """Return the class that holds an objective's heads and loss."""
-    found: type[Heads] = importlib.import_module(f"{objectives.__name__}.{objective}").Heads
+    found: type[Heads] = importlib.import_module(f"simcons.models.zoo.objectives.{objective}").Heads
     return found
 
 
