@@ -11,7 +11,8 @@ from simcons.core.paths import Paths
 
 if TYPE_CHECKING:
     from simcons.imports.choose import Choice
-    from simcons.imports.collect import Left, Published
+    from simcons.imports.collect import Published
+    from simcons.imports.published_files import Left
 
 
 def import_results(
@@ -28,7 +29,7 @@ def import_results(
     """
     from simcons.imports.choose import choose
     from simcons.imports.collect import read_published
-    from simcons.imports.writing import (
+    from simcons.imports.import_writer import (
         check_name,
         track,
         write_features,
@@ -61,7 +62,7 @@ def import_results(
 
 
 def _features_left(found: Published, features: Path | None) -> list[Left]:
-    from simcons.imports.collect import Left
+    from simcons.imports.published_files import Left
 
     if features is not None or not found.features:
         return []
