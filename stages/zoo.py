@@ -10,7 +10,7 @@ from simcons.study import stage
 def main(model: str) -> None:
     """Write data/zoo/MODEL and metrics/zoo/MODEL.csv."""
     study = stage.start()
-    from simcons.models.zoo.run import run_zoo
+    from simcons.models.zoo.trained import run_zoo
     from simcons.study.active import refuse_leftovers
 
     paths = Paths()

@@ -114,7 +114,7 @@ def test_specs_are_validated_without_torch() -> None:
         "parent = types.ModuleType('simcons.models')\n"
         "parent.__path__ = [simcons.__path__[0] + '/models']\n"
         "sys.modules['simcons.models'] = parent\n"
-        "from simcons.models.zoo import ZooSpec\n"
+        "from simcons.models.zoo.spec import ZooSpec\n"
         "ZooSpec(objective='untrained', architecture='vit_small', seed=0)\n"
         "print('torch' in sys.modules)"
     )

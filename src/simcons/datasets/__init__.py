@@ -1,9 +1,9 @@
 """Data sets: get or build them as WebDataset shards, read them strictly, draw subsets.
 
-The format and its reader are in ``shards``, the writer in ``writing``, index and manifest in
+The format and its reader are in ``shards``, the writer in ``shard_writer``, index and manifest in
 ``manifest``, subsets in ``subsets``. Where data sets come from: ``builders`` (a module per demo
-data set), ``inputs`` (a user's own images), ``hub``, ``derived``; ``external`` keeps large ones out
-of DVC; ``getting`` chooses by source, and ``reading`` reads them all alike.
+data set), ``own_images``, ``hub``, ``derived``; ``external`` keeps large ones out of DVC;
+``getting`` chooses by source, and ``reading`` reads them all alike.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from simcons.datasets.manifest import (
     verify,
 )
 from simcons.datasets.reading import iter_samples, iter_stored
+from simcons.datasets.shard_writer import write_split
 from simcons.datasets.shards import (
     EncodedSample,
     Sample,
@@ -29,12 +30,10 @@ from simcons.datasets.shards import (
     shard_paths,
 )
 from simcons.datasets.subsets import Subset, balanced_subset, read_subset, write_subset
-from simcons.datasets.writing import ShardWriter, write_split
 
 __all__ = [
     "EncodedSample",
     "Sample",
-    "ShardWriter",
     "Subset",
     "balanced_subset",
     "build_dataset",

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from simcons.catalog import DatasetSpec
 from simcons.core.errors import UserError
 from simcons.core.files import (
     read_json,
@@ -39,38 +40,9 @@ INDEX_COLUMNS = ["split", "shard", "key", "target"]
 _REMEDY = "make them with simcons.datasets.index_shards, or build or fetch the data set again"
 
 
-class DatasetDescription(Protocol):
-    """What the manifest takes from a data set's catalogue entry."""
-
-    @property
-    def id(self) -> str:
-        """The catalogue id."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The name for people."""
-        ...
-
-    @property
-    def domain(self) -> str:
-        """The kind of images, by which figures group data sets."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """How the data set is had, such as ``"builder"``."""
-        ...
-
-    @property
-    def license(self) -> str:
-        """The licence of the images."""
-        ...
-
-
 def index_shards(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None = None,
     *,
     external: Mapping[str, Any] | None = None,
@@ -110,7 +82,7 @@ def index_shards(
 
 def write_records(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None,
     rows: Sequence[tuple[str, int, str, int]],
     *,
@@ -142,7 +114,7 @@ def write_records(
 
 def write_selection(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None,
     rows: pd.DataFrame,
     parent: Mapping[str, Any],
@@ -174,7 +146,7 @@ def write_selection(
 
 def _write(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None,
     index: pd.DataFrame,
     shards: Mapping[str, list[dict[str, Any]]],
@@ -182,11 +154,7 @@ def _write(
 ) -> None:
     n_classes = len(read_classnames(folder))
     manifest = {
-        "id": spec.id,
-        "name": spec.name,
-        "domain": spec.domain,
-        "source": spec.source,
-        "license": spec.license,
+        **{key: getattr(spec, key) for key in ("id", "name", "domain", "source", "license")},
         "options": dict(options or {}),
         "n_classes": n_classes,
         "counts": {split: _counts(index, split, n_classes) for split in shards},

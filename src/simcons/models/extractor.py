@@ -97,12 +97,15 @@ def at_layer(extractor: Extractor, spec: ModelSpec) -> Extractor:
     UserError
         If the network has no such layer or token.
     """
-    network = cast(Readout, extractor.module).network
+    module = _readout(cast(Readout, extractor.module).network, spec)
+    return Extractor(spec, module.eval(), extractor.transform, spec.feature_dim)
+
+
+def _readout(network: torch.nn.Module, spec: ModelSpec) -> Readout:
     try:
-        module = Readout(network, Point(spec.layer, spec.token))
+        return Readout(network, Point(spec.layer, spec.token))
     except UserError as error:
         raise UserError(f"model '{spec.id}': {error}") from None
-    return Extractor(spec, module.eval(), extractor.transform, spec.feature_dim)
 
 
 def load(spec: ModelSpec) -> Extractor:
@@ -135,11 +138,7 @@ def build(spec: ModelSpec) -> tuple[Readout, ImageTransform | None]:
     """
     built = source(spec).build(spec)
     network, own_transform = built if isinstance(built, tuple) else (built, None)
-    try:
-        module = Readout(network, Point(spec.layer, spec.token))
-    except UserError as error:
-        raise UserError(f"model '{spec.id}': {error}") from None
-    return module, None if spec.transform else own_transform
+    return _readout(network, spec), None if spec.transform else own_transform
 
 
 def transform(spec: ModelSpec) -> Transform:

@@ -3,7 +3,7 @@
 A data set is one module here, named by its catalogue id, with
 
 - ``OPTIONS``: the model of its options (`SampledOptions`, `SplitOptions` or its own), and
-- ``build(options) -> BuiltDataset``.
+- ``build(options) -> LabelledImages``.
 
 Nothing else has to be told of a new module but the catalogue (``catalog/datasets.yaml``, which
 holds the options' values). What several builders need is in the modules that begin with ``_``.
@@ -17,9 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simcons.core.validation import known, validated
-from simcons.datasets.builders._common import BuiltDataset, Item
-
-__all__ = ["BuiltDataset", "Item", "builder_names", "run_builder"]
+from simcons.datasets.shard_writer import LabelledImages
 
 
 def builder_names() -> list[str]:
@@ -28,7 +26,7 @@ def builder_names() -> list[str]:
     return sorted(name for name in modules if not name.startswith("_"))
 
 
-def run_builder(name: str, options: Mapping[str, Any]) -> BuiltDataset:
+def run_builder(name: str, options: Mapping[str, Any]) -> LabelledImages:
     """Build a data set's images with the builder of that name.
 
     Raises

@@ -7,6 +7,7 @@ Models that share a seed do not share initial weights: they are to be independen
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,7 @@ from simcons.core.progress import progress
 from simcons.models.zoo.architectures import Encoder, make_encoder
 from simcons.models.zoo.augment import augment
 from simcons.models.zoo.data import TrainingData, normalize
-from simcons.models.zoo.objectives import heads_class
-from simcons.models.zoo.objectives.base import Batch, Heads, Step, Task
+from simcons.models.zoo.heads import Batch, Heads, Step, Task
 from simcons.models.zoo.spec import Optimizer, ZooSpec
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ def build_encoder(spec: ZooSpec) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(spec, "encoder"))
         return make_encoder(spec.architecture, spec.image_size, spec.width)
+
+
+def heads_class(objective: str) -> type[Heads]:
+    """Return the class that holds an objective's heads and loss."""
+    found: type[Heads] = importlib.import_module(f"simcons.models.zoo.objectives.{objective}").Heads
+    return found
 
 
 def build_heads(spec: ZooSpec, encoder: Encoder, task: Task) -> Heads:

@@ -10,10 +10,11 @@ import numpy as np
 
 from simcons.catalog import model_specs
 from simcons.core.errors import UserError
-from simcons.core.files import atomic, read_json, sha256_file, write_json
-from simcons.imports.arrays import load_array
-from simcons.imports.layout import PublishedFile, dataset_name
+from simcons.core.files import atomic, read_json, sha256_file
+from simcons.datasets import Subset
 from simcons.imports.matrices import unknown_model
+from simcons.imports.published_files import PublishedFile
+from simcons.imports.torch_files import load_array
 
 
 def convert_features(file: PublishedFile, folder: Path) -> Path:
@@ -33,7 +34,7 @@ def convert_features(file: PublishedFile, folder: Path) -> Path:
     model, split = file.says["model"], file.says["split"]
     if model not in model_specs():
         raise UserError(f"{file.name}: {unknown_model(model)}")
-    dataset = dataset_name(file.says["dataset"])
+    dataset = file.dataset
     features = load_array(file.path)
     width = model_specs()[model].feature_dim
     if features.ndim != 2 or features.shape[1] != width:
@@ -69,14 +70,6 @@ def convert_subset(file: PublishedFile, target: Path) -> int:
     good = isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
     if not good or not values or len(set(values)) != len(values):
         raise UserError(f"{file.name}: not a list of distinct row numbers")
-    record = {
-        "dataset": dataset_name(file.says["dataset"]),
-        "split": "train",
-        "seed": None,
-        "max_samples": None,
-        "n": len(values),
-        "indices": sorted(values),
-        "keys_digest": None,
-    }
-    write_json(target, record)
+    rows = np.array(sorted(values), dtype=np.int64)
+    Subset(file.dataset, "train", None, None, rows, None).write(target)
     return len(values)

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from simcons.core.errors import UserError, did_you_mean
-from simcons.core.own import make_importable
+from simcons.core.own import own_function
 from simcons.core.paths import SPLITS
-from simcons.datasets.builders._common import stratified_split
+from simcons.datasets.shard_writer import Encoded, Labelled, LabelledImages
 from simcons.datasets.shards import DECODE_ERRORS
-from simcons.datasets.writing import Encoded
-
-Labelled = tuple[str, Image.Image | Encoded, int]  # key, image, label
+from simcons.datasets.subsets import split_by_class
 
 # Names of a folder or of a CSV's split that mean the test split.
 _TEST_NAMES = ("test", "val", "valid", "validation")
@@ -38,24 +34,7 @@ _LONGEST_KEY = 80  # a tar member's name has at most 100 characters
 _COLUMNS = ("split", "path", "label")
 
 
-@dataclass(frozen=True)
-class LabelledImages:
-    """The images of a data set: class names in label order, and by split, images to be read once.
-
-    Attributes
-    ----------
-    classnames
-        By label.
-    splits
-        Number of images and the images.
-    """
-
-    classnames: tuple[str, ...]
-    splits: Mapping[str, tuple[int, Iterable[Labelled]]]
-
-
-@dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     path: Path
     name: str  # relative, for the key
     label: str
@@ -99,7 +78,7 @@ def from_image_folder(name: str, path: Path, options: Mapping[str, Any]) -> Labe
             f"data set '{name}': {path} has no folder train or test, so its options must give "
             f"test_fraction (between 0 and 1) and may give seed; got {dict(options)}"
         )
-    train, test = stratified_split([labels.index(f.label) for f in files], fraction, seed)
+    train, test = split_by_class([labels.index(f.label) for f in files], fraction, seed)
     return _labelled(name, {"train": [files[i] for i in train], "test": [files[i] for i in test]})
 
 
@@ -194,15 +173,7 @@ def from_python(
 
 
 def _call(name: str, function: str, split: str, options: Mapping[str, Any]) -> Sequence[Any]:
-    module_name, _, attribute = function.partition(":")
-    make_importable()
-    try:
-        make: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"data set '{name}': {function} cannot be imported ({error}); it must lie in own/ "
-            f"or be installed"
-        ) from None
+    make = own_function(f"data set '{name}'", function)
     try:
         made = make(split, **options)
         # Read twice (labels, then images): a generator is kept, a data set is read as it is.
@@ -234,7 +205,7 @@ def _pairs(name: str, split: str, pairs: Sequence[Any]) -> Iterator[Labelled]:
                 f"data set '{name}': item {position} of {split} must have a PIL image or uint8 "
                 f"pixels, got {_short(image)}; give the data set without a transform"
             )
-        yield f"{position:07d}", image.convert("RGB"), int(label)
+        yield Labelled(f"{position:07d}", image.convert("RGB"), int(label))
 
 
 def _short(value: Any) -> str:
@@ -267,7 +238,7 @@ def _read(name: str, files: Iterable[_File], place: Mapping[str, int]) -> Iterat
                 f"({type(error).__name__}: {error})"
             ) from None
         kept = Encoded(data, _KEPT[kind]) if kind in _KEPT else pixels
-        yield sample_key(file.name), kept, place[file.label]
+        yield Labelled(sample_key(file.name), kept, place[file.label])
 
 
 def sample_key(name: str) -> str:

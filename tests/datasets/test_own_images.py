@@ -22,7 +22,7 @@ from simcons.datasets import (
     read_index,
     verify,
 )
-from simcons.datasets.inputs import sample_key
+from simcons.datasets.own_images import sample_key
 
 
 def pixels(seed: int) -> Image.Image:

@@ -32,6 +32,13 @@ _PATTERNS = {
 }
 
 
+class Left(NamedTuple):
+    """Something that was not taken, and why."""
+
+    what: str
+    why: str
+
+
 class PublishedFile(NamedTuple):
     """A file of the layout: what it is, where it lies, what its path says.
 
@@ -51,6 +58,23 @@ class PublishedFile(NamedTuple):
     path: Path
     name: str
     says: dict[str, str]
+
+    @property
+    def dataset(self) -> str:
+        """Our name of the data set; a `UserError` if the catalogue has none."""
+        return dataset_name(self.says["dataset"])
+
+    def left(self, error: UserError) -> Left:
+        """Return why the file was not taken, without its name, which stands beside it."""
+        return Left(self.name, reason(error, f"{self.path}: ", f"{self.name}: "))
+
+
+def reason(error: Exception, *prefixes: str) -> str:
+    """Return what an error says, without what stands beside it in the report."""
+    text = str(error)
+    for prefix in prefixes:
+        text = text.removeprefix(prefix)
+    return text
 
 
 def published_files(folder: Path) -> Iterator[PublishedFile]:

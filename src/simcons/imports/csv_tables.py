@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simcons.core.errors import UserError
-from simcons.imports.layout import dataset_name, measure_name
+from simcons.core.files import read_csv
 from simcons.imports.matrices import Matrix, checked
-from simcons.imports.probes import check_share
+from simcons.imports.published_files import Left, dataset_name, measure_name, reason
+from simcons.imports.published_probes import check_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ ACCURACY_COLUMNS = ("DS", "Model", "TestAcc")
 
 def read_similarity_table(
     path: Path,
-) -> tuple[dict[tuple[str, str], Matrix], list[tuple[str, str]]]:
+) -> tuple[dict[tuple[str, str], Matrix], list[Left]]:
     """Return the similarity matrices that the table of all pairs holds.
 
     Returns
@@ -29,7 +30,7 @@ def read_similarity_table(
     matrices : dict
         By (data set, measure), in our names.
     left : list
-        (what, why) of each group of rows that makes no matrix.
+        Each group of rows that makes no matrix.
     """
     table = _read(path, SIMILARITY_COLUMNS)
     found: dict[tuple[str, str], Matrix] = {}
@@ -42,7 +43,7 @@ def read_similarity_table(
                 raise UserError(f"{where}: comes twice, under two names")
             found[place] = _matrix(where, rows)
         except UserError as error:
-            left.append((where, str(error).removeprefix(f"{where}: ")))
+            left.append(Left(where, reason(error, f"{where}: ")))
     return found, left
 
 
@@ -69,8 +70,8 @@ def _matrix(where: str, rows: pd.DataFrame) -> Matrix:
 
 def read_accuracy_table(
     path: Path,
-) -> tuple[dict[tuple[str, str], float], list[tuple[str, str]]]:
-    """Return top-1 accuracies by (data set, model), and (what, why) of the rows left.
+) -> tuple[dict[tuple[str, str], float], list[Left]]:
+    """Return top-1 accuracies by (data set, model), and the rows left.
 
     Models are checked by the caller.
     """
@@ -89,18 +90,14 @@ def read_accuracy_table(
                 check_share(model, "TestAcc", value)
             found |= {(name, model): value for model, value in values.items()}
         except (UserError, ValueError) as error:
-            left.append((where, str(error)))
+            left.append(Left(where, str(error)))
     return found, left
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not a readable CSV table ({error})") from None
+    table = read_csv(path)
     for column in columns:
         if column not in table.columns:
             raise UserError(f"{path}: no column '{column}'; it has {', '.join(table.columns)}")
-    return table.dropna(subset=[c for c in columns if "value" not in c and c != "TestAcc"])
+    names = [c for c in columns if "value" not in c and c != "TestAcc"]
+    return table[(table[names] != "").all(axis=1)].dropna(subset=names)

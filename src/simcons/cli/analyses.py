@@ -37,7 +37,7 @@ def similarity(
     from simcons.similarity import compute_similarity, write_similarity
     from simcons.similarity.folder import read_features, rows_of
 
-    names = [name.strip() for name in measures.split(",") if name.strip()]
+    names = _names(measures)
     arrays = read_features(features, split)
     if subset is not None:
         arrays = rows_of(arrays, subset)
@@ -89,7 +89,7 @@ def probe(
 
     study, paths = stage.start(), Paths()
     study.dataset_spec(dataset)
-    names = [name.strip() for name in models.split(",") if name.strip()]
+    names = _names(models)
     for name in names:
         if name not in study.model_specs():
             hint = did_you_mean(name, study.model_specs())
@@ -149,3 +149,7 @@ def consistency(
         for measure, r in found.items():
             cells = [(*row[:2], f"{row[2]:.3f}") for row in r.itertuples(index=False)]
             print_table(["data set 1", "data set 2", "r"], cells, title=measure)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -13,10 +13,10 @@ from simcons.core.files import atomic, read_yaml, sha256_file, write_json, write
 from simcons.core.paths import Paths
 from simcons.imports.assemble import PROBES, PROVENANCE, SIMILARITY, SUBSET
 from simcons.imports.choose import Choice
-from simcons.imports.collect import Left, Published
-from simcons.imports.features import convert_features, convert_subset
-from simcons.imports.layout import dataset_name
-from simcons.imports.probes import probe_table
+from simcons.imports.collect import Published
+from simcons.imports.conversion import convert_features, convert_subset
+from simcons.imports.published_files import Left
+from simcons.imports.published_probes import probe_table
 
 _HEADER = """\
 # Published results instead of computed ones, imported by `simcons import-results`. What was taken,
@@ -57,9 +57,7 @@ def _write_dataset(found: Published, dataset: str, folder: Path) -> None:
     matrices = {measure: m for (d, measure), m in sorted(found.matrices.items()) if d == dataset}
     if matrices:
         parts = [
-            SimilarityMatrix(matrix.models, matrix.values, measure=measure)
-            .pairs()[["model_1", "model_2", "value"]]
-            .assign(measure=measure)
+            SimilarityMatrix(matrix.models, matrix.values).pairs().assign(measure=measure)
             for measure, matrix in matrices.items()
         ]
         columns = ["measure", "model_1", "model_2", "value"]
@@ -67,7 +65,7 @@ def _write_dataset(found: Published, dataset: str, folder: Path) -> None:
     if dataset in found.probes:
         write_parquet(folder / PROBES, probe_table(found.probes[dataset]))
     for file in found.subsets:
-        if dataset_name(file.says["dataset"]) == dataset:
+        if file.dataset == dataset:
             convert_subset(file, folder / SUBSET)
     sources = {name: sha256_file(path) for name, path in sorted(found.sources[dataset].items())}
     write_json(
@@ -89,7 +87,7 @@ def write_features(found: Published, folder: Path) -> tuple[int, list[Left]]:
             convert_features(file, folder)
             count += 1
         except UserError as error:
-            left.append(Left(file.name, str(error).removeprefix(f"{file.name}: ")))
+            left.append(file.left(error))
     return count, left
 
 

@@ -63,6 +63,8 @@ class Step:
 class Heads(nn.Module):
     """What an objective adds to an encoder: projection heads, decoders, a text encoder; the loss.
 
+    A subclass makes its modules in `make`, from ``task`` and ``options``.
+
     Parameters
     ----------
     encoder
@@ -77,6 +79,10 @@ class Heads(nn.Module):
         super().__init__()
         self.task = task
         self.options = dict(options)
+        self.make(encoder)
+
+    def make(self, encoder: Encoder) -> None:
+        """Make the modules, initialised from torch's current random state."""
 
     def step(self, encoder: Encoder, batch: Batch) -> Step:
         """Return the loss of a batch."""
