@@ -104,7 +104,7 @@ def push(
     TransferError
         If something did not arrive, or the remote cannot be reached.
     """
-    return _transfer("push", targets, root, remote, limits, force=False)
+    return _transfer(limits, "push", root, targets=list(targets), remote=remote, force=False)
 
 
 def pull(
@@ -135,25 +135,11 @@ def pull(
         As `push`; an object that is missing or damaged in the remote is named. Every output of
         which all objects came is in the workspace nevertheless.
     """
-    return _transfer("pull", targets, root, remote, limits, force=force)
+    return _transfer(limits, "pull", root, targets=list(targets), remote=remote, force=force)
 
 
-def _transfer(
-    action: str,
-    targets: Sequence[str],
-    root: Path,
-    remote: str | None,
-    limits: Limits,
-    *,
-    force: bool,
-) -> Summary:
-    request = {
-        "action": action,
-        "root": str(root.resolve()),
-        "targets": list(targets),
-        "remote": remote,
-        "force": force,
-    }
+def _transfer(limits: Limits, action: str, root: Path, **asked: Any) -> Summary:
+    request = {"action": action, "root": str(root.resolve()), **asked}
     for attempt in range(limits.retries + 1):
         try:
             result = _attempt(request, limits.silence)

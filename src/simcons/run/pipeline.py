@@ -104,12 +104,16 @@ def _differences(stage: PipelineStage, made: dict[str, Any]) -> Iterator[str]:
             yield from _changes(dep.workspace_status())
 
 
-def _changes(status: Any) -> Iterator[str]:
-    for name, change in sorted(status.items()):
-        if isinstance(change, dict):
-            yield from (f"{name}: {key} {what}" for key, what in sorted(change.items()))
-        else:
-            yield f"{name} {change}"
+def _changes(status: Any, *where: str) -> Iterator[str]:
+    """Yield what DVC says in nested maps and lists, a line for each change."""
+    if isinstance(status, dict):
+        for name, change in sorted(status.items()):
+            yield from _changes(change, *where, name)
+    elif isinstance(status, list):
+        for change in status:
+            yield from _changes(change, *where)
+    else:
+        yield f"{': '.join(where)} {status}".lstrip()
 
 
 def stage_states(root: Path = Path()) -> list[StageState]:
@@ -119,27 +123,17 @@ def stage_states(root: Path = Path()) -> list[StageState]:
     with _open(root) as repo:
         states = []
         for stage in _stages(repo):
+            name = stage.addressing
+            missing = tuple(str(out) for out in stage.outs if not Path(out.fspath).exists())
             try:
                 with repo.lock:
-                    changes = stage.status(check_updates=True).get(stage.addressing, [])
-                states.append(_state(stage, changes))
+                    changes = stage.status(check_updates=True).get(name, [])
             except LockError as error:
-                states.append(StageState(stage.addressing, "busy", (str(error).split(",")[0],)))
+                states.append(StageState(name, "busy", (str(error).split(",")[0],)))
+                continue
+            state = "missing" if missing else "stale" if changes else "done"
+            states.append(StageState(name, state, missing or tuple(_changes(changes))))
         return states
-
-
-def _state(stage: PipelineStage, changes: list[Any]) -> StageState:
-    missing = [str(out) for out in stage.outs if not Path(out.fspath).exists()]
-    if missing:
-        return StageState(stage.addressing, "missing", tuple(missing))
-    reasons = []
-    for change in changes:
-        if isinstance(change, dict):
-            for kind, items in sorted(change.items()):
-                reasons += [f"{kind}: {text}" for text in _changes(items)]
-        else:
-            reasons.append(str(change))
-    return StageState(stage.addressing, "stale" if reasons else "done", tuple(reasons))
 
 
 def remove_outputs(name: str, root: Path = Path()) -> None:

@@ -140,17 +140,11 @@ def _words(job: Job) -> list[str]:
 
 
 def _options(resources: Resources) -> list[str]:
-    named = {
-        "partition": resources.partition,
-        "account": resources.account,
-        "qos": resources.qos,
-        "constraint": resources.constraint,
-        "gres": resources.gres,
-        "mem": resources.memory,
-        "time": resources.time,
-        "cpus-per-task": resources.cpus,
-    }
-    options = [f"--{name}={value}" for name, value in named.items() if value is not None]
+    # Ours, where sbatch's name is another one.
+    names = {"memory": "mem", "cpus": "cpus-per-task"}
+    asked = ("partition", "account", "qos", "constraint", "gres", "memory", "time", "cpus")
+    values = {names.get(key, key): getattr(resources, key) for key in asked}
+    options = [f"--{name}={value}" for name, value in values.items() if value is not None]
     return [*options, "--requeue" if resources.requeue else "--no-requeue", *resources.sbatch]
 
 

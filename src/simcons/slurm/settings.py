@@ -27,28 +27,25 @@ from simcons.run.executor import RESOURCES
 ARRAY_STAGES = ("features", "probe")
 
 
-def _one_word(value: str) -> str:
-    # It becomes part of an #SBATCH line, where a blank starts another option.
-    if not re.fullmatch(r"[^\s'\"\\]+", value):
-        raise ValueError(f"got {value!r}; allowed: one word without blanks, quotes or backslashes")
-    return value
+def _text(pattern: str, allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"got {value!r}; allowed: {allowed}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _slurm_time(value: str) -> str:
-    if not re.fullmatch(r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}", value):
-        raise ValueError(
-            f"got {value!r}; allowed: minutes, 'HH:MM:SS' or 'D-HH:MM:SS', in quotation marks"
-        )
-    return value
-
-
-def _one_line(value: str) -> str:
-    if "\n" in value or "\r" in value:
-        raise ValueError(f"got {value!r}; allowed: one line per entry")
-    return value
-
-
-Word = Annotated[str, AfterValidator(_one_word)]
+# It becomes part of an #SBATCH line, where a blank starts another option.
+Word = Annotated[str, _text(r"[^\s'\"\\]+", "one word without blanks, quotes or backslashes")]
+Line = Annotated[str, _text(r"[^\n\r]*", "one line per entry")]
+Time = Annotated[
+    str,
+    _text(
+        r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}",
+        "minutes, 'HH:MM:SS' or 'D-HH:MM:SS', in quotation marks",
+    ),
+]
 
 
 class Resources(Checked):
@@ -77,7 +74,7 @@ class Resources(Checked):
     """
 
     partition: Word | None = None
-    time: Annotated[str, AfterValidator(_slurm_time)] | None = None
+    time: Time | None = None
     memory: Word | None = None
     cpus: PositiveInt | None = None
     gres: Word | None = None
@@ -86,7 +83,7 @@ class Resources(Checked):
     constraint: Word | None = None
     sbatch: list[Word] = []
     modules: list[Word] = []
-    environment: list[Annotated[str, AfterValidator(_one_line)]] = []
+    environment: list[Line] = []
     container: list[str] = []
     retries: NonNegativeInt = 0
     requeue: bool = True
