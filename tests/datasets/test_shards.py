@@ -20,10 +20,10 @@ from simcons.datasets import (
     iter_samples,
     read_classnames,
     read_index,
-    shard_paths,
     write_split,
 )
 from simcons.datasets.shard_writer import encode_png
+from simcons.datasets.shards import shard_paths
 
 
 def read_all(folder: Path, split: str = "train") -> list:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from simcons.cli.output import print_table
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError
 
 SPLIT = Annotated[str, typer.Option(help="Which split of MODEL/SPLIT.safetensors.")]
 NORMALIZE = Annotated[bool, typer.Option(help="Scale each image's features to unit length first.")]
@@ -85,15 +85,14 @@ def probe(
 ) -> None:
     """Train linear probes on several models together, from the study's features."""
     from simcons.core.paths import SPLITS, Paths
+    from simcons.core.validation import known
     from simcons.study import stage
 
     study, paths = stage.start(), Paths()
     study.dataset_spec(dataset)
     names = _names(models)
     for name in names:
-        if name not in study.model_specs():
-            hint = did_you_mean(name, study.model_specs())
-            raise UserError(f"study '{study.study}' has no model '{name}': {hint}")
+        known("model", name, study.model_specs(), key=f"study '{study.study}'")
     if len(names) < 2:
         raise UserError(f"--models: got {models!r}; name two models or more, such as a,b")
     from simcons.probes.run import run_combination

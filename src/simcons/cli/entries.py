@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,22 +22,12 @@ datasets_app = typer.Typer(help="The data sets of the catalogue.", no_args_is_he
 @models_app.command("list")
 def list_models() -> None:
     """List every model with its categories."""
-    print_table(
-        ["model", "source", "objective", "architecture", "train data", "size", "parameters", "dim"],
-        [
-            (
-                m.id,
-                m.source,
-                m.objective,
-                m.architecture_class,
-                m.train_data_class,
-                m.size_class,
-                m.params,
-                m.feature_dim,
-            )
-            for m in model_specs().values()
-        ],
+    columns = ["model", "source", "objective", "architecture", "train data", "size"]
+    facts = attrgetter(
+        *("id", "source", "objective", "architecture_class", "train_data_class", "size_class"),
+        *("params", "feature_dim"),
     )
+    print_table([*columns, "parameters", "dim"], map(facts, model_specs().values()))
 
 
 @models_app.command("show")
@@ -86,19 +77,13 @@ def check_model(
     from simcons.models import checking
 
     result = checking.check_model(
-        spec,
-        random_weights=offline,
-        shapes_only=shapes,
-        batch_size=batch_size,
-        device=device,
+        spec, random_weights=offline, shapes_only=shapes, batch_size=batch_size, device=device
     )
-    print_table(
-        ["layer", "kind", "output shape"],
-        [
-            (name, kind, " x ".join(map(str, shape)) + _mark(spec, name))
-            for name, kind, shape in result.layers
-        ],
-    )
+    rows = [
+        (name, kind, " x ".join(map(str, shape)) + _mark(spec, name))
+        for name, kind, shape in result.layers
+    ]
+    print_table(["layer", "kind", "output shape"], rows)
     _print_facts(spec, result, "random" if offline or shapes else "loaded")
     wrong = [p for p in result.problems if p.startswith("the representation")]
     if wrong:
@@ -114,19 +99,17 @@ def _mark(spec: ModelSpec, layer: str) -> str:
 
 
 def _print_facts(spec: ModelSpec, result: ModelCheck, weights: str) -> None:
-    rate = result.images_per_second
+    rate, whole = result.images_per_second, result.whole_parameters
     facts = {
         "weights": weights if weights == "random" else _weights(spec),
         "input": " x ".join(map(str, result.input_shape)),
         "representation": " x ".join(map(str, result.output_shape)),
         "dimension in the catalogue": f"{spec.feature_dim:,}",
         "parameters": f"{result.parameters:,}",
-        "parameters with head or text tower": f"{result.whole_parameters or 0:,}",
+        **({} if whole is None else {"parameters with head or text tower": f"{whole:,}"}),
         "parameters in the catalogue": "not given" if spec.params is None else f"{spec.params:,}",
         "images per second": "not timed" if rate is None else f"{rate:,.1f}",
     }
-    if result.whole_parameters is None:
-        del facts["parameters with head or text tower"]
     typer.echo("")
     for name, value in facts.items():
         typer.echo(f"{name}: {value}")

@@ -15,7 +15,6 @@ from simcons.datasets.manifest import (
     manifest_digest,
     read_index,
     read_manifest,
-    shards_folder,
     split_counts,
     verify,
 )
@@ -23,19 +22,15 @@ from simcons.datasets.reading import iter_samples, iter_stored
 from simcons.datasets.shard_writer import write_split
 from simcons.datasets.shards import (
     EncodedSample,
-    Sample,
     decode,
     iter_encoded,
     read_classnames,
-    shard_paths,
 )
-from simcons.datasets.subsets import Subset, balanced_subset, read_subset, write_subset
+from simcons.datasets.subsets import Subset, read_subset, write_subset
 
 __all__ = [
     "EncodedSample",
-    "Sample",
     "Subset",
-    "balanced_subset",
     "build_dataset",
     "decode",
     "ensure_shards",
@@ -48,8 +43,6 @@ __all__ = [
     "read_index",
     "read_manifest",
     "read_subset",
-    "shard_paths",
-    "shards_folder",
     "split_counts",
     "verify",
     "write_split",

@@ -103,10 +103,14 @@ def write_records(
     import pandas as pd
 
     index = pd.DataFrame(rows, columns=INDEX_COLUMNS).astype({"shard": "int64", "target": "int64"})
-    shards = {
-        split: _shard_records(folder, split, index, sizes=external is not None)
-        for split in available_splits(folder)
-    }
+    shards = {}
+    for split in available_splits(folder):
+        counts = index.loc[index["split"] == split, "shard"].value_counts()
+        shards[split] = [
+            {"file": path.name, "n": int(counts.get(number, 0)), "sha256": sha256_file(path)}
+            | ({} if external is None else {"bytes": path.stat().st_size})
+            for number, path in enumerate(shard_paths(folder, split))
+        ]
     extra = {} if external is None else {"external": dict(external)}
     _write(folder, spec, options, index, shards, extra)
     return index
@@ -169,21 +173,6 @@ def _counts(index: pd.DataFrame, split: str, n_classes: int) -> dict[str, Any]:
     targets = index.loc[index["split"] == split, "target"]
     per_class = targets.value_counts().reindex(range(n_classes), fill_value=0)
     return {"n": len(targets), "per_class": [int(count) for count in per_class]}
-
-
-def _shard_records(
-    folder: Path, split: str, index: pd.DataFrame, *, sizes: bool
-) -> list[dict[str, Any]]:
-    shards = index.loc[index["split"] == split, "shard"].value_counts()
-    return [
-        {
-            "file": path.name,
-            "n": int(shards.get(number, 0)),
-            "sha256": sha256_file(path),
-            **({"bytes": path.stat().st_size} if sizes else {}),
-        }
-        for number, path in enumerate(shard_paths(folder, split))
-    ]
 
 
 def shards_folder(folder: Path) -> Path:

@@ -21,6 +21,7 @@ from PIL import Image
 from simcons.core.errors import UserError, did_you_mean
 from simcons.core.own import own_function
 from simcons.core.paths import SPLITS
+from simcons.core.validation import known
 from simcons.datasets.shard_writer import Encoded, Labelled, LabelledImages
 from simcons.datasets.shards import DECODE_ERRORS
 from simcons.datasets.subsets import split_by_class
@@ -61,7 +62,9 @@ def from_image_folder(name: str, path: Path, options: Mapping[str, Any]) -> Labe
         raise UserError(f"data set '{name}': {path} is no folder")
     folders = sorted(item for item in path.iterdir() if item.is_dir())
     by_split = {_SPLIT_OF[f.name]: f for f in folders if f.name in _SPLIT_OF}
-    _known_options(name, options, () if by_split else ("test_fraction", "seed"))
+    for option in options:
+        allowed = () if by_split else ("test_fraction", "seed")
+        known("option", option, allowed, key=f"data set '{name}'")
     if by_split:
         named = [f for f in folders if f.name in _TEST_NAMES]
         if len(named) > 1:
@@ -107,7 +110,8 @@ def from_csv(name: str, path: Path, options: Mapping[str, Any]) -> LabelledImage
     UserError
         If a column, a value or an image file is missing; names the line.
     """
-    _known_options(name, options, ())
+    for option in options:
+        known("option", option, (), key=f"data set '{name}'")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -154,18 +158,15 @@ def from_python(
         If it cannot be imported, fails, or gives anything else.
     """
     made = {split: _call(name, function, split, options) for split in splits}
-    labels = sorted(
-        {
-            _label(name, split, position, pair)
-            for split, pairs in made.items()
-            for position, pair in enumerate(pairs)
-        }
-    )
+    labels = {
+        _label(name, split, position, pair)
+        for split, pairs in made.items()
+        for position, pair in enumerate(pairs)
+    }
     if not labels:
         raise UserError(f"data set '{name}': {function} gave no images")
     names = getattr(next(iter(made.values())), "classes", None)
-    if names is None:
-        names = [str(number) for number in range(labels[-1] + 1)]
+    names = range(max(labels) + 1) if names is None else names
     return LabelledImages(
         tuple(map(str, names)),
         {split: (len(pairs), _pairs(name, split, pairs)) for split, pairs in made.items()},
@@ -256,11 +257,3 @@ def sample_key(name: str) -> str:
     if len(key) <= _LONGEST_KEY:
         return key
     return f"{key[: _LONGEST_KEY - 17]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-def _known_options(name: str, options: Mapping[str, Any], allowed: Sequence[str]) -> None:
-    for option in options:
-        if option not in allowed:
-            raise UserError(
-                f"data set '{name}': unknown option '{option}'; {did_you_mean(option, allowed)}"
-            )

@@ -140,12 +140,10 @@ def _take_similarity_table(found: Published, file: PublishedFile) -> None:
 
 def _difference(first: Matrix, second: Matrix) -> float:
     """Return the largest difference between two matrices on their common models."""
-    common = sorted(set(first.models) & set(second.models))
-    one, two = (
-        m.values[np.ix_(at, at)]
-        for m, at in ((m, [m.models.index(c) for c in common]) for m in (first, second))
-    )
-    return float(np.abs(one - two).max(initial=0.0))
+    import pandas as pd
+
+    one, two = (pd.DataFrame(m.values, m.models, m.models) for m in (first, second))
+    return float(np.nanmax((one - two).abs().to_numpy(), initial=0.0))
 
 
 def _take_accuracy_table(found: Published, file: PublishedFile) -> None:

@@ -49,16 +49,15 @@ def read_similarity_table(
 
 def _matrix(where: str, rows: pd.DataFrame) -> Matrix:
     """Return the matrix of pairs given once or in both orders."""
-    ids = sorted({*rows["Model 1"], *rows["Model 2"]})
-    at = {name: k for k, name in enumerate(ids)}
-    values = np.full((len(ids), len(ids)), np.nan)
-    np.fill_diagonal(values, 1.0)
-    one, two = rows["Model 1"].map(at).to_numpy(), rows["Model 2"].map(at).to_numpy()
-    if rows.duplicated(["Model 1", "Model 2"]).any():
-        twice = rows[rows.duplicated(["Model 1", "Model 2"])].iloc[0]
+    if (again := rows.duplicated(["Model 1", "Model 2"])).any():
+        twice = rows[again].iloc[0]
         raise UserError(f"{where}: {twice['Model 1']} and {twice['Model 2']} come twice")
-    values[one, two] = rows["Similarity value"].to_numpy(dtype=np.float64)
-    values = np.where(np.isnan(values), values.T, values)
+    ids = sorted({*rows["Model 1"], *rows["Model 2"]})
+    table = rows.pivot(index="Model 1", columns="Model 2", values="Similarity value")
+    table = table.reindex(index=ids, columns=ids).astype(float)
+    values = table.fillna(table.T).to_numpy(copy=True)
+    alone = np.flatnonzero(np.isnan(values.diagonal()))
+    values[alone, alone] = 1.0
     if np.isnan(values).any():
         i, j = np.argwhere(np.isnan(values))[0]
         raise UserError(

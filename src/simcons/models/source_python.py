@@ -8,8 +8,6 @@ dict of its fields, and gives way to the entry's ``transform``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -67,24 +65,6 @@ def build(spec: ModelSpec) -> tuple[torch.nn.Module, ImageTransform]:
     return made[0], _image_transform(spec, made[1])
 
 
-@dataclass(frozen=True, eq=False)
-class OwnTransform:
-    """A user's transform, checked: one float32 input (channels, height, width) per image."""
-
-    model: str
-    function: Callable[[Image], Any]
-
-    def __call__(self, image: Image) -> torch.Tensor:
-        """Return the input of a PIL RGB image."""
-        made = self.function(image)
-        if not isinstance(made, torch.Tensor) or made.ndim != 3:
-            raise UserError(
-                f"model '{self.model}': its transform returned {_kinds(made)}, not a tensor "
-                f"(channels, height, width)"
-            )
-        return made.float()
-
-
 def _image_transform(spec: ModelSpec, made: Any) -> ImageTransform:
     if isinstance(made, dict):
         made = validated(TransformSpec, made, where=f"model '{spec.id}': its transform")
@@ -95,7 +75,17 @@ def _image_transform(spec: ModelSpec, made: Any) -> ImageTransform:
             f"model '{spec.id}': its transform is {_kinds(made)}; allowed: a callable from a PIL "
             f"image to a tensor, a TransformSpec, or a dict of its fields"
         )
-    return OwnTransform(spec.id, made)
+
+    def one_input(image: Image) -> torch.Tensor:
+        found = made(image)
+        if not isinstance(found, torch.Tensor) or found.ndim != 3:
+            raise UserError(
+                f"model '{spec.id}': its transform returned {_kinds(found)}, not a tensor "
+                f"(channels, height, width)"
+            )
+        return found.float()
+
+    return one_input
 
 
 def _code_digest(spec: ModelSpec) -> str:
