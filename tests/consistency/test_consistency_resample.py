@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simcons.consistency.core import Group
+from simcons.consistency import pair_index
+from simcons.consistency.categories import families
 from simcons.consistency.resample import (
     bootstrap_counts,
     dataset_counts,
     dataset_pair_weights,
-    families,
     generator,
     group_units,
     jackknife_counts,
@@ -69,11 +69,11 @@ def test_permutations_keep_families_and_strata():
 def test_group_strata_map_the_pairs_onto_themselves():
     first, second = np.arange(9) < 6, np.arange(9) >= 4
     index = model_permutations(
-        group_units(np.arange(9), Group("c", "x", "y", first, second)),
+        group_units(np.arange(9), first, second),
         100,
         np.random.default_rng(1),
     ).index
-    pairs = Group("c", "x", "y", first, second).pairs
+    pairs = pair_index(first, second)
     square = np.zeros((9, 9), dtype=bool)
     square[pairs.left, pairs.right] = square[pairs.right, pairs.left] = True
     assert all((square[np.ix_(row, row)] == square).all() for row in index)

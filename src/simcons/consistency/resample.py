@@ -13,13 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from simcons.consistency.core import Group, category_values
-from simcons.consistency.pairs import Floats, Ints
-
-FAMILY = "family"
+from simcons.consistency.pairs import Floats, Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -51,15 +47,6 @@ def generator(seed: int, *names: object) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
 
 
-def families(models: list[str], table: pd.DataFrame) -> Ints:
-    """Return the family number (m,) of every model; without a column ``family``, its own."""
-    if FAMILY not in table.columns:
-        return np.arange(len(models))
-    values = category_values(models, table, FAMILY)
-    names = [m if v is None else v for m, v in zip(models, values, strict=True)]
-    return np.unique(names, return_inverse=True)[1].astype(np.intp)
-
-
 def units(family: Ints, labels: Sequence[object] | None = None) -> Units:
     """Return the units with a stratum per set of labels that a family's members have.
 
@@ -80,9 +67,9 @@ def units(family: Ints, labels: Sequence[object] | None = None) -> Units:
     return Units(family, np.unique(names, return_inverse=True)[1].astype(np.intp))
 
 
-def group_units(family: Ints, group: Group) -> Units:
+def group_units(family: Ints, first: Mask, second: Mask) -> Units:
     """Return units whose strata keep a group's pairs: in the first set, the second, both, none."""
-    labels = group.first.astype(int) + 2 * group.second.astype(int)
+    labels = first.astype(int) + 2 * second.astype(int)
     return units(family, labels.tolist())
 
 
@@ -101,7 +88,7 @@ def bootstrap_counts(unit: Units, n: int, rng: np.random.Generator) -> Ints:
     return counts[:, unit.family]
 
 
-def jackknife_counts(unit: Units, keep: NDArray[np.bool_] | None = None) -> Ints:
+def jackknife_counts(unit: Units, keep: Mask | None = None) -> Ints:
     """Leave out one family at a time.
 
     Parameters
@@ -129,7 +116,7 @@ class Permutations:
 
 
 def model_permutations(
-    unit: Units, n: int, rng: np.random.Generator, counted: NDArray[np.bool_] | None = None
+    unit: Units, n: int, rng: np.random.Generator, counted: Mask | None = None
 ) -> Permutations:
     """Permute model labels: families of one size within a stratum, and members within a family.
 
@@ -185,7 +172,7 @@ class Relabelling:
         an assignment too, so that the smallest two-sided p is twice as large.
     """
 
-    in_first: NDArray[np.bool_]
+    in_first: Mask
     n_distinct: float
     exact: bool
     balanced: bool
@@ -199,8 +186,8 @@ class Relabelling:
 
 def relabel(
     family: Ints,
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
+    first: Mask,
+    second: Mask,
     n: int,
     rng: np.random.Generator,
     cells: Sequence[object] | None = None,
@@ -248,7 +235,7 @@ def relabel(
     )
 
 
-def _all_labels(cells: list[Ints], sizes: list[int], unit: Units) -> NDArray[np.bool_]:
+def _all_labels(cells: list[Ints], sizes: list[int], unit: Units) -> Mask:
     """Return every assignment of the first label, (N, F)."""
     choices = [itertools.combinations(g.tolist(), k) for g, k in zip(cells, sizes, strict=True)]
     rows = []
@@ -259,9 +246,7 @@ def _all_labels(cells: list[Ints], sizes: list[int], unit: Units) -> NDArray[np.
     return np.array(rows)
 
 
-def _random_labels(
-    observed: NDArray[np.bool_], cells: list[Ints], n: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def _random_labels(observed: Mask, cells: list[Ints], n: int, rng: np.random.Generator) -> Mask:
     """Return ``n`` random assignments of the first label, (n, F)."""
     marks = np.tile(observed, (n, 1))
     for cell in cells:

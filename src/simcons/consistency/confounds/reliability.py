@@ -8,19 +8,17 @@ reliabilities' product (Spearman 1904).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.core import MIN_PAIRS, dataset_pairs, groups, with_measure
+from simcons.consistency.analysis import Analysis
 from simcons.consistency.correlation import correlation_matrix, rank_rows, standardise
 from simcons.consistency.overlap import overlap_flags
-from simcons.consistency.pairs import Floats, Stack, pair_vectors, stack
+from simcons.consistency.pairs import Floats, Mask
 from simcons.core.errors import UserError
-
-if TYPE_CHECKING:
-    from simcons.similarity import SimilarityMatrix
+from simcons.similarity.replicates import spearman_brown
 
 # Dividing by less than this blows the noise of r and of the reliability itself up out of use.
 MIN_RELIABILITY = 0.5
@@ -105,144 +103,99 @@ def reliability(halves: Floats, method: str = "pearson") -> float:
         return np.nan
     unit = standardise(rank_rows(halves) if method == "spearman" else halves)
     r = float(np.mean(np.sum(unit[:, 0] * unit[:, 1], axis=-1)))
-    return r if np.isnan(r) else max(0.0, 2 * r / (1 + r)) if r > -1 else 0.0
+    return r if np.isnan(r) else spearman_brown(max(0.0, r))
 
 
-def reliabilities(
-    similarities: Mapping[str, SimilarityMatrix],
-    replicates: Mapping[str, pd.DataFrame],
-    models: pd.DataFrame,
-    categories: Sequence[str],
-    methods: Sequence[str] = ("pearson", "spearman"),
-    *,
-    measure: str,
-) -> pd.DataFrame:
+def reliabilities(analysis: Analysis, replicates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the reliability of the similarities of every group on every data set.
+
+    Parameters
+    ----------
+    analysis
+        What is analysed.
+    replicates
+        Per data set a table of replicates, as `half_values` reads.
 
     Returns
     -------
     DataFrame
-        ``measure, category, group_1, group_2, method, dataset, reliability, n_splits, n_pairs``;
-        NaN for a data set without halves of this measure.
+        ``category, group_1, group_2, method, dataset, reliability, n_splits, n_pairs``; NaN for a
+        data set without halves of this measure.
     """
-    lined_up = stack(similarities)
-    halves = _all_halves(lined_up, replicates, measure)
+    halves = {
+        name: half_values(replicates[name], analysis.models, analysis.measure)
+        for name in analysis.datasets
+        if name in replicates
+    }
     rows = []
-    for group in groups(lined_up.models, models, categories):
+    for group in analysis.usable:
         pairs = group.pairs
-        if len(pairs) < MIN_PAIRS:
-            continue
-        for method in methods:
-            for dataset in lined_up.datasets:
-                vectors = halves[dataset][:, :, pairs.left, pairs.right]
+        nothing = np.empty((0, 2, len(pairs)))
+        of_pairs = {name: h[:, :, pairs.left, pairs.right] for name, h in halves.items()}
+        for method in analysis.settings.resampled:
+            for dataset in analysis.datasets:
+                vectors = of_pairs.get(dataset, nothing)
                 row: dict[str, Any] = {"method": method, "dataset": dataset}
                 row |= {"reliability": reliability(vectors, method)}
                 row |= {"n_splits": len(vectors), "n_pairs": len(pairs)}
-                rows.append({**group.describe(), **row})
-    return with_measure(pd.DataFrame(rows), measure)
+                rows.append({**group.names, **row})
+    return pd.DataFrame(rows)
 
 
-def corrected(
-    similarities: Mapping[str, SimilarityMatrix],
-    reliable: pd.DataFrame,
-    models: pd.DataFrame,
-    categories: Sequence[str],
-    methods: Sequence[str] = ("pearson", "spearman"),
-    *,
-    measure: str,
-    overlaps: Sequence[Sequence[str]] = (),
-) -> pd.DataFrame:
+def corrected(analysis: Analysis, reliable: pd.DataFrame) -> pd.DataFrame:
     """Return r beside its ceiling and corrected for unreliability, where that may be done.
 
     No ceiling, with the reason: biased measures (their value depends on the number of images, so
     that halves do not estimate the same thing), data sets that share images (their noise is shared,
     so that r is inflated and not attenuated), and no halves. With a reliability below 0.5 there is
-    a ceiling, but r is not divided by it. A
-    corrected r above 1 is kept: reliabilities are estimates too, and are taken from random splits
-    that hold the classes fixed.
+    a ceiling, but r is not divided by it. A corrected r above 1 is kept: reliabilities are
+    estimates too, and are taken from random splits that hold the classes fixed.
 
     Parameters
     ----------
-    similarities, models, categories, methods
-        As for `by_category`.
+    analysis
+        What is analysed.
     reliable
-        The result of `reliabilities` with the same arguments.
-    measure
-        Its name.
-    overlaps
-        Sets of data sets that share images.
+        The result of `reliabilities` of the same analysis.
 
     Returns
     -------
     DataFrame
-        ``measure, category, group_1, group_2, method, dataset_1, dataset_2, r, ceiling,
-        r_corrected, shares_images, reason``.
+        ``category, group_1, group_2, method, dataset_1, dataset_2, r, ceiling, r_corrected,
+        shares_images, reason``.
     """
-    lined_up = stack(similarities)
-    table = reliable.set_index(["category", "group_1", "group_2", "method"])[
-        "reliability"
-    ].sort_index(kind="stable")
-    shared = overlap_flags(lined_up.datasets, overlaps)
+    shared = overlap_flags(analysis.datasets, analysis.settings.overlaps)
+    biased = analysis.measure.endswith(BIASED_SUFFIX)
+    one, two = analysis.dataset_pairs
+    # `reliabilities` has a row per data set for the same groups and methods, in the same order.
+    blocks = iter(reliable["reliability"].to_numpy(np.float64).reshape(-1, len(analysis.datasets)))
     parts = []
-    for group in groups(lined_up.models, models, categories):
-        pairs = group.pairs
-        if len(pairs) < MIN_PAIRS:
-            continue
-        vectors = pair_vectors(lined_up.values, pairs)
-        for method in methods:
-            place = (group.category, group.group_1, group.group_2, method)
-            known = table.loc[[place]].to_numpy(dtype=np.float64)
-            r = correlation_matrix(vectors, method)
-            columns = _corrected_columns(r, known, shared, measure, lined_up)
-            parts.append(pd.DataFrame({**group.describe(), "method": method, **columns}))
-    return with_measure(pd.concat(parts, ignore_index=True), measure)
+    for group in analysis.usable:
+        vectors = analysis.vectors(group)
+        for method in analysis.settings.resampled:
+            known = next(blocks)
+            r = correlation_matrix(vectors, method)[one, two]
+            columns = {"r": r, **_ceiling(r, known[one], known[two], shared, biased)}
+            parts.append(analysis.by_dataset_pair({**group.names, "method": method}, columns))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _corrected_columns(
-    r: Floats, reliable: Floats, shared: Any, measure: str, lined_up: Stack
+def _ceiling(
+    r: Floats, first: Floats, second: Floats, shared: Mask, biased: bool
 ) -> dict[str, Any]:
-    one, two = dataset_pairs(lined_up.datasets)
-    names = np.array(lined_up.datasets, dtype=object)
-    lower = np.minimum(reliable[one], reliable[two])
+    """Return the ceilings of r (E,) from the reliabilities (E,) of both data sets of a pair."""
+    lower = np.minimum(first, second)
+    unknown, low = "no split halves or no variation", "reliability below 0.5"
     reason = np.select(
-        [
-            np.full(len(one), measure.endswith(BIASED_SUFFIX)),
-            shared,
-            np.isnan(lower),
-            lower < MIN_RELIABILITY,
-        ],
-        [
-            BIASED,
-            SHARED,
-            "no split halves or no variation",
-            "reliability below 0.5",
-        ],
+        [np.full(len(r), biased), shared, np.isnan(lower), lower < MIN_RELIABILITY],
+        [BIASED, SHARED, unknown, low],
         default="",
     )
-    ceiling = np.sqrt(reliable[one] * reliable[two])
-    ceiling = np.where(np.isin(reason, [BIASED, SHARED]), np.nan, ceiling)
+    ceiling = np.where(np.isin(reason, [BIASED, SHARED]), np.nan, np.sqrt(first * second))
     allowed = reason == ""
-    values = r[one, two]
     return {
-        "dataset_1": names[one],
-        "dataset_2": names[two],
-        "r": values,
         "ceiling": ceiling,
-        "r_corrected": np.where(allowed, values / np.where(allowed, ceiling, 1.0), np.nan),
+        "r_corrected": np.where(allowed, r / np.where(allowed, ceiling, 1.0), np.nan),
         "shares_images": shared,
         "reason": reason.astype(object),
-    }
-
-
-def _all_halves(
-    lined_up: Stack, replicates: Mapping[str, pd.DataFrame], measure: str
-) -> dict[str, Floats]:
-    """Return the halves of every data set; none for a data set without a table of replicates."""
-    size = len(lined_up.models)
-    nothing = np.empty((0, 2, size, size))
-    return {
-        name: half_values(replicates[name], lined_up.models, measure)
-        if name in replicates
-        else nothing
-        for name in lined_up.datasets
     }

@@ -1,4 +1,4 @@
-"""Similarities between their floor (chance) and their ceiling (seed replicates)."""
+"""The range of similarities: between chance (their floor) and seed replicates (their ceiling)."""
 
 from __future__ import annotations
 
