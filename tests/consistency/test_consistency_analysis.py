@@ -15,12 +15,11 @@ from simcons.consistency import (
     anchor_rank_sums,
     by_anchor,
     consistency,
-    flag_overlaps,
     headline,
-    overlap_flags,
     summarise,
     summarise_intervals,
 )
+from simcons.consistency.overlap import flag_overlaps, overlap_flags
 from simcons.core.errors import UserError
 from simcons.core.files import merged
 

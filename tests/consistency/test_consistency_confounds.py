@@ -11,11 +11,11 @@ from scipy import stats
 from simcons.consistency import (
     consistency,
     overlap_table,
-    pair_index,
     partial_consistency,
     stratified_contrasts,
 )
 from simcons.consistency.confounds.partial import pair_covariates, partial_correlation
+from simcons.consistency.pairs import pair_index
 
 IDS = [f"m{k:02d}" for k in range(12)]
 

@@ -8,8 +8,9 @@ import pytest
 from consistency_data import analysis, random_matrices
 from scipy import stats
 
-from simcons.consistency import drivers, pair_index, rank_spread
+from simcons.consistency import drivers, rank_spread
 from simcons.consistency.confounds.drivers import mrqap
+from simcons.consistency.pairs import pair_index
 from simcons.core.errors import UserError
 
 

@@ -8,8 +8,8 @@ from consistency_data import Matrix, random_matrices
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcons.consistency import Analysis, pair_index, pair_vectors
-from simcons.consistency.pairs import membership
+from simcons.consistency import Analysis
+from simcons.consistency.pairs import membership, pair_index, pair_vectors
 from simcons.core.errors import UserError
 
 

@@ -11,7 +11,8 @@ import pytest
 from consistency_data import Matrix, random_matrices
 from scipy import stats
 
-from simcons.consistency import Settings, gap_pairs, relation_intervals, summarise_gap
+from simcons.consistency import Settings, gap_pairs, relation_intervals
+from simcons.consistency.digests import summarise_gap
 from simcons.core.errors import UserError
 
 

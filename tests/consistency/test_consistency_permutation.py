@@ -10,9 +10,9 @@ import pytest
 from consistency_data import analysis, random_matrices
 from scipy import stats
 
-from simcons.consistency import consistency, consistency_intervals, contrasts, holm, mantel
+from simcons.consistency import consistency, consistency_intervals, contrasts, mantel
 from simcons.consistency.inference.contrasts import label_test
-from simcons.consistency.inference.permutation import p_value, permuted_correlations
+from simcons.consistency.inference.permutation import holm, p_value, permuted_correlations
 from simcons.consistency.resample import group_units, model_permutations, relabel
 
 

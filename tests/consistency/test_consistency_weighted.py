@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simcons.consistency import pair_index
 from simcons.consistency.correlation import pair_weights, weighted_correlation
+from simcons.consistency.pairs import pair_index
 from simcons.core.errors import UserError
 
 REFERENCE = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}

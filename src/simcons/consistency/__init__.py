@@ -24,16 +24,13 @@ from simcons.consistency.digests import (
     headline,
     relation_headline,
     summarise,
-    summarise_gap,
     summarise_intervals,
     summarise_relations,
 )
 from simcons.consistency.inference.contrasts import anchor_rank_sums, contrasts
 from simcons.consistency.inference.intervals import consistency_intervals
-from simcons.consistency.inference.permutation import holm, mantel
+from simcons.consistency.inference.permutation import mantel
 from simcons.consistency.inference.relations import relate_performance, relation_intervals
-from simcons.consistency.overlap import flag_overlaps, overlap_flags
-from simcons.consistency.pairs import PairIndex, pair_index, pair_vectors
 from simcons.consistency.points.chance_and_seeds import LEVEL_COLUMNS, level_table
 from simcons.consistency.points.estimates import by_anchor, by_category, consistency, left_out
 from simcons.consistency.points.performance_gap import gap_pairs, with_agreement
@@ -43,7 +40,6 @@ __all__ = [
     "LEVEL_COLUMNS",
     "METHODS",
     "Analysis",
-    "PairIndex",
     "Placement",
     "Settings",
     "analyse",
@@ -57,19 +53,14 @@ __all__ = [
     "corrected",
     "correlation_matrix",
     "drivers",
-    "flag_overlaps",
     "gap_by_domain",
     "gap_pairs",
     "half_values",
     "headline",
-    "holm",
     "left_out",
     "level_table",
     "mantel",
-    "overlap_flags",
     "overlap_table",
-    "pair_index",
-    "pair_vectors",
     "partial_consistency",
     "place",
     "rank_spread",
@@ -83,7 +74,6 @@ __all__ = [
     "spread_matched",
     "stratified_contrasts",
     "summarise",
-    "summarise_gap",
     "summarise_intervals",
     "summarise_relations",
     "with_agreement",

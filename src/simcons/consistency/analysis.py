@@ -147,6 +147,10 @@ class Group:
         """The group's names, as columns of a table."""
         return {"category": self.category, "group_1": self.group_1, "group_2": self.group_2}
 
+    def against(self, other: Group) -> dict[str, Any]:
+        """Return the names of a comparison with another value of the same category."""
+        return {**self.names, "group_2": other.group_1}
+
 
 @dataclass(frozen=True, eq=False)
 class Analysis:

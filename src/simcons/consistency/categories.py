@@ -1,4 +1,7 @@
-"""The model table: values of a category, families of models, and model sets as rules."""
+"""The model table: values of a category, families of models, and model sets as rules.
+
+Beside it, the check that any table which an analysis is given has its columns.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,16 @@ def category_values(models: list[str], table: pd.DataFrame, category: str) -> li
             f"{', '.join(missing[:8])}; add them to the catalogue"
         )
     return [None if pd.isna(v) else str(v) for v in table.loc[models, category]]
+
+
+def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Refuse a table, called ``what`` in the message, that lacks a column."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise UserError(
+            f"{what} lacks the column(s) {', '.join(missing)}; "
+            f"it has {', '.join(map(str, table.columns))}"
+        )
 
 
 def families(models: list[str], table: pd.DataFrame) -> Ints:

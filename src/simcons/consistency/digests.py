@@ -60,11 +60,8 @@ def summarise_intervals(table: pd.DataFrame) -> dict[str, Any]:
     ]
     result: dict[str, Any] = {}
     for row in chosen.sort_values(["measure", "method"], kind="stable").to_dict("records"):
-        digest = {
-            "low": rounded(row["bca_low"]),
-            "high": rounded(row["bca_high"]),
-            "available": bool(row["available"]),
-        }
+        digest: dict[str, Any] = {"low": rounded(row["bca_low"]), "high": rounded(row["bca_high"])}
+        digest["available"] = bool(row["available"])
         _insert(result, [row[name] for name in _GROUP], digest)
     return result
 
@@ -95,12 +92,8 @@ def headline(summary: Mapping[str, Any], method: str) -> dict[str, Any]:
             one, _, two = name.partition("__")
             if one == two:
                 within[one] = digest["median"]
-        result[measure] = {
-            "r": everything.get("median"),
-            "low": everything.get("low"),
-            "high": everything.get("high"),
-            "within": within,
-        }
+        limits = {name: everything.get(name) for name in ("low", "high")}
+        result[measure] = {"r": everything.get("median"), **limits, "within": within}
     return result
 
 

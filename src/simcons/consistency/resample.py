@@ -168,8 +168,8 @@ class Relabelling:
     exact
         Whether every assignment is listed.
     balanced
-        Whether both groups have equally many families in every cell: swapping all labels is then
-        an assignment too, so that the smallest two-sided p is twice as large.
+        Whether both groups have equally many families: swapping all labels is then an assignment
+        too, so that the smallest two-sided p is twice as large.
     """
 
     in_first: Mask
@@ -185,14 +185,9 @@ class Relabelling:
 
 
 def relabel(
-    family: Ints,
-    first: Mask,
-    second: Mask,
-    n: int,
-    rng: np.random.Generator,
-    cells: Sequence[object] | None = None,
+    family: Ints, first: Mask, second: Mask, n: int, rng: np.random.Generator
 ) -> Relabelling:
-    """Permute the labels of two groups over their families, within cells.
+    """Permute the labels of two groups over their families.
 
     All assignments are listed if there are at most ``n`` of them; otherwise the observed one and
     ``n`` random ones.
@@ -207,51 +202,26 @@ def relabel(
         Number of random permutations.
     rng
         Source of the random ones.
-    cells
-        (m,) labels are exchanged only between families of the same cell; None: one cell.
     """
-    unit = units(family, cells)
     taken = np.unique(family[first])
     others = np.setdiff1d(np.unique(family[second]), taken)
-    both = np.concatenate([taken, others])
-    groups_ = [both[unit.stratum[both] == s] for s in np.unique(unit.stratum[both])]
-    sizes = [int(np.isin(g, taken).sum()) for g in groups_]
-    distinct = _exp(
-        sum(
-            math.lgamma(len(g) + 1) - math.lgamma(k + 1) - math.lgamma(len(g) - k + 1)
-            for g, k in zip(groups_, sizes, strict=True)
-        )
-    )
-    balanced = all(2 * k == len(g) for g, k in zip(groups_, sizes, strict=True))
+    both, k = np.concatenate([taken, others]), len(taken)
+    logs = [math.lgamma(count + 1) for count in (len(both), k, len(both) - k)]
+    distinct = _exp(logs[0] - logs[1] - logs[2])
     exact = distinct <= n + 0.5
-    marks = np.zeros((1, unit.n_families), dtype=bool)
-    marks[0, taken] = True
-    drawn = (
-        _all_labels(groups_, sizes, unit) if exact else _random_labels(marks[0], groups_, n, rng)
-    )
-    marks = np.concatenate([marks, drawn[(drawn != marks[0]).any(axis=1)] if exact else drawn])
-    return Relabelling(
-        marks[:, family], float(round(distinct)) if exact else distinct, exact, balanced
-    )
-
-
-def _all_labels(cells: list[Ints], sizes: list[int], unit: Units) -> Mask:
-    """Return every assignment of the first label, (N, F)."""
-    choices = [itertools.combinations(g.tolist(), k) for g, k in zip(cells, sizes, strict=True)]
-    rows = []
-    for chosen in itertools.product(*choices):
-        row = np.zeros(unit.n_families, dtype=bool)
-        row[list(itertools.chain(*chosen))] = True
-        rows.append(row)
-    return np.array(rows)
-
-
-def _random_labels(observed: Mask, cells: list[Ints], n: int, rng: np.random.Generator) -> Mask:
-    """Return ``n`` random assignments of the first label, (n, F)."""
-    marks = np.tile(observed, (n, 1))
-    for cell in cells:
-        marks[:, cell] = rng.permuted(marks[:, cell], axis=1)
-    return marks
+    observed = np.zeros(int(family.max()) + 1, dtype=bool)
+    observed[taken] = True
+    if exact:
+        chosen = np.array(list(itertools.combinations(both.tolist(), k)))
+        drawn = np.zeros((len(chosen), len(observed)), dtype=bool)
+        np.put_along_axis(drawn, chosen, values=True, axis=1)
+        drawn = drawn[(drawn != observed).any(axis=1)]
+        distinct = float(round(distinct))
+    else:
+        drawn = np.tile(observed, (n, 1))
+        drawn[:, both] = rng.permuted(drawn[:, both], axis=1)
+    marks = np.concatenate([observed[None, :], drawn])
+    return Relabelling(marks[:, family], distinct, exact, balanced=2 * k == len(both))
 
 
 def dataset_counts(n_datasets: int, n: int, rng: np.random.Generator) -> Ints:

@@ -141,11 +141,8 @@ def _match(analysis: Analysis, a: Group, b: Group) -> list[dict[str, Any]]:
     weights, reason = matching_weights(vectors[wide], group, spreads[1 - wide])
     pair_weight = weights[group.pairs.left] * weights[group.pairs.right]
     common: dict[str, Any] = {
-        "category": a.category,
-        "group_1": a.group_1,
-        "group_2": b.group_1,
-        "spread_1": spreads[0],
-        "spread_2": spreads[1],
+        **a.against(b),
+        **dict(zip(("spread_1", "spread_2"), spreads, strict=True)),
         "reweighted": group.group_1,
         "spread_matched": np.nan if reason else weighted_spread(vectors[wide], pair_weight),
         "effective_models": effective_number(weights),

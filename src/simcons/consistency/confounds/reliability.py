@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from simcons.consistency.analysis import Analysis
+from simcons.consistency.categories import need_columns
 from simcons.consistency.correlation import correlation_matrix, rank_rows, standardise
 from simcons.consistency.overlap import overlap_flags
 from simcons.consistency.pairs import Floats, Mask
@@ -51,9 +52,7 @@ def half_values(replicates: pd.DataFrame, models: Sequence[str], measure: str) -
     UserError
         If columns, a half or a model pair are missing.
     """
-    missing = [column for column in _COLUMNS if column not in replicates.columns]
-    if missing:
-        raise UserError(f"the table of replicates lacks the column(s) {', '.join(missing)}")
+    need_columns(replicates, _COLUMNS, "the table of replicates")
     wanted = (replicates["measure"] == measure) & (replicates["kind"] == "half")
     table = replicates[wanted]
     index = pd.Index(models)
@@ -65,10 +64,9 @@ def half_values(replicates: pd.DataFrame, models: Sequence[str], measure: str) -
             f"{measure}: {n} half replicates, but halves come in pairs; rerun the stage"
         )
     inside = (left >= 0) & (right >= 0)
-    left, right, number = left[inside], right[inside], number[inside]
     values = np.full((n, len(index), len(index)), np.nan)
-    found = table["value"].to_numpy(dtype=np.float64)[inside]
-    values[number, left, right] = found
+    found = table["value"].to_numpy(dtype=np.float64)
+    values[number[inside], left[inside], right[inside]] = found[inside]
     other = values.transpose(0, 2, 1)
     values = np.where(np.isnan(values), other, values)
     values = 0.5 * (values + np.where(np.isnan(other), values, other))
@@ -193,9 +191,6 @@ def _ceiling(
     )
     ceiling = np.where(np.isin(reason, [BIASED, SHARED]), np.nan, np.sqrt(first * second))
     allowed = reason == ""
-    return {
-        "ceiling": ceiling,
-        "r_corrected": np.where(allowed, r / np.where(allowed, ceiling, 1.0), np.nan),
-        "shares_images": shared,
-        "reason": reason.astype(object),
-    }
+    values = np.where(allowed, r / np.where(allowed, ceiling, 1.0), np.nan)
+    columns = {"ceiling": ceiling, "r_corrected": values, "shares_images": shared}
+    return {**columns, "reason": reason.astype(object)}

@@ -57,10 +57,9 @@ def contrasts(analysis: Analysis, statistic: str = "mean") -> pd.DataFrame:
     for a, b in analysis.contrasts:
         rng = generator(settings.seed, "labels", a.category, a.group_1, b.group_1)
         labels = relabel(analysis.family, a.first, b.first, settings.n_permutations, rng)
-        names = {"category": a.category, "group_1": a.group_1, "group_2": b.group_1}
         for method in settings.resampled:
             values, _ = difference_under(analysis, a.first | b.first, labels, method, statistic)
-            row = {**names, "method": method, "statistic": statistic}
+            row = {**a.against(b), "method": method, "statistic": statistic}
             row |= _difference(analysis, a, b, method, statistic)
             rows.append({**row, **label_test(values, labels), "exact": labels.exact})
     return _correct(pd.DataFrame(rows, columns=_COLUMNS))
@@ -80,13 +79,9 @@ def _difference(
         resampled = partial(_minus, one, two, statistic=statistic, keep=everything)
         sizes = (min(one.n_units, two.n_units), one.n_datasets)
         interval = interval_over("both", resampled, *sizes, analysis.settings.confidence)
-    return {
-        "estimate_1": estimates[0],
-        "estimate_2": estimates[1],
-        "difference": estimates[0] - estimates[1],
-        **interval.columns(),
-        "p_rank_sum": _rank_sum(*(r.observed[0] for r in (one, two))),
-    }
+    row = dict(zip(("estimate_1", "estimate_2"), estimates, strict=True))
+    row["difference"] = estimates[0] - estimates[1]
+    return {**row, **interval.columns(), "p_rank_sum": _rank_sum(one.observed[0], two.observed[0])}
 
 
 def _minus(one: Replicates, two: Replicates, scheme: str, statistic: str, keep: Mask) -> Resampled:

@@ -101,16 +101,13 @@ def mantel(analysis: Analysis, alternative: str = "greater") -> pd.DataFrame:
 def _mantel_columns(
     r: Floats, permuted: Floats, permutations: Permutations, alternative: str
 ) -> dict[str, Any]:
-    p = p_value(r, permuted, alternative)
-    signed = np.abs(permuted) if alternative == "two-sided" else permuted
-    highest = np.max(np.where(np.isfinite(signed), signed, -np.inf), axis=1, keepdims=True)
-    return {
-        "r": r,
-        "p": p,
-        "p_holm": holm(p),
-        "p_max": p_value(np.abs(r) if alternative == "two-sided" else r, highest, "greater"),
-        "smallest_p": max(1 / (1 + len(permuted)), 1 / permutations.n_distinct),
-    }
+    two_sided = alternative == "two-sided"
+    size, permuted = (np.abs(r), np.abs(permuted)) if two_sided else (r, permuted)
+    p = p_value(size, permuted, "greater")
+    highest = np.max(np.where(np.isfinite(permuted), permuted, -np.inf), axis=1, keepdims=True)
+    p_max = p_value(size, highest, "greater")
+    smallest = max(1 / (1 + len(permuted)), 1 / permutations.n_distinct)
+    return {"r": r, "p": p, "p_holm": holm(p), "p_max": p_max, "smallest_p": smallest}
 
 
 def permuted_correlations(

@@ -28,10 +28,10 @@ from simcons.core.errors import UserError
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
 
-AGAINST = ("gap", ERRORS)
 _COLUMNS = [
-    *("dataset", "method", "r", "percentile_low", "percentile_high", "bca_low", "bca_high"),
-    *("n_undefined", "available", "reason", "n_pairs", "n_left_out", "n_families"),
+    *("measure", "against", "dataset", "method", "r", "percentile_low", "percentile_high"),
+    *("bca_low", "bca_high", "n_undefined", "available", "reason", "n_pairs", "n_left_out"),
+    "n_families",
 ]
 
 
@@ -149,21 +149,20 @@ def relate_performance(
         ``measure, against`` (``gap`` or ``error_consistency``) and the columns of
         `relation_intervals`. Error consistency stands as one more measure against the gap.
     """
-    parts = [("", "", pd.DataFrame(columns=_COLUMNS))]
-    measured: list[pd.DataFrame] = []
+    related = []
     for measure, by_dataset in similarities.items():
         pairs = with_agreement(gap_pairs(by_dataset, accuracies), agreement)
         known = pairs[pairs["dataset"].isin(agreement["dataset"])]
-        for against, rows in zip(AGAINST, (pairs, known), strict=True):
-            if len(rows):
-                table = relation_intervals(rows, "similarity", against, models, settings)
-                parts.append((measure, against, table))
-        measured.append(known)
-    if measured and len(everything := pd.concat(measured)):
-        once = everything.drop_duplicates(["dataset", "model_1", "model_2"])
-        table = relation_intervals(once, ERRORS, "gap", models, settings)
-        parts.append((ERRORS, "gap", table))
-    for measure, against, table in parts:
-        table.insert(0, "measure", measure)
-        table.insert(1, "against", against)
-    return pd.concat([table for _, _, table in parts[1:] or parts], ignore_index=True)
+        related += [(measure, "similarity", "gap", pairs), (measure, "similarity", ERRORS, known)]
+    if related:
+        known = pd.concat([pairs for _, _, against, pairs in related if against == ERRORS])
+        once = known.drop_duplicates(["dataset", "model_1", "model_2"])
+        related.append((ERRORS, ERRORS, "gap", once))
+    parts = []
+    for measure, x, against, pairs in related:
+        if len(pairs):
+            table = relation_intervals(pairs, x, against, models, settings)
+            table.insert(0, "measure", measure)
+            table.insert(1, "against", against)
+            parts.append(table)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)

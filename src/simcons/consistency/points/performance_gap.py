@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.pairs import Floats, align, all_pairs
+from simcons.consistency.categories import need_columns
+from simcons.consistency.pairs import Floats, align, all_pairs, pair_vectors
 from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
 
 ERRORS = "error_consistency"
-_ACCURACY_COLUMNS = ("dataset", "model", "accuracy")
 
 
 def gap_pairs(
@@ -92,12 +92,7 @@ def with_agreement(pairs: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame
 
 def _accuracy_table(accuracies: pd.DataFrame) -> pd.Series:
     """Return accuracies indexed by (dataset, model), checked."""
-    missing = [c for c in _ACCURACY_COLUMNS if c not in accuracies.columns]
-    if missing:
-        raise UserError(
-            f"the accuracy table lacks the column(s) {', '.join(missing)}; "
-            f"it has {', '.join(map(str, accuracies.columns))}"
-        )
+    need_columns(accuracies, ("dataset", "model", "accuracy"), "the accuracy table")
     table = accuracies.set_index(["dataset", "model"])["accuracy"].astype(np.float64)
     twice = table.index[table.index.duplicated()]
     if len(twice):
@@ -113,15 +108,10 @@ def _one_dataset(name: str, matrix: SimilarityMatrix, scores: pd.Series) -> pd.D
     models = np.array(ids, dtype=object)
     accuracy = _accuracy_vector(name, ids, scores)
     pairs = all_pairs(len(ids))
-    return pd.DataFrame(
-        {
-            "dataset": name,
-            "model_1": models[pairs.left],
-            "model_2": models[pairs.right],
-            "similarity": values[0, pairs.left, pairs.right],
-            "gap": np.abs(accuracy[pairs.left] - accuracy[pairs.right]),
-        }
-    )
+    columns = {"dataset": name, "model_1": models[pairs.left], "model_2": models[pairs.right]}
+    columns["similarity"] = pair_vectors(values, pairs)[0]
+    columns["gap"] = np.abs(accuracy[pairs.left] - accuracy[pairs.right])
+    return pd.DataFrame(columns)
 
 
 def _accuracy_vector(dataset: str, models: list[str], scores: pd.Series) -> Floats:

@@ -6,12 +6,12 @@ Nothing of the study is computed again: a new model adds one vector of similarit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from simcons.consistency.analysis import MIN_PAIRS, Analysis
+from simcons.consistency.categories import need_columns
 from simcons.consistency.correlation import correlation_matrix, rank_rows
 from simcons.consistency.limits import MIN_DATASETS, make_interval, unavailable
 from simcons.consistency.pairs import Floats, Ints, Mask
@@ -78,13 +78,12 @@ def place(analysis: Analysis, new: pd.DataFrame, n_nearest: int = 5) -> Placemen
 
 def _new_values(analysis: Analysis, new: pd.DataFrame) -> Floats:
     """Return the new model's similarities (D, m), checked."""
-    missing = [column for column in ("dataset", "model", "value") if column not in new.columns]
-    if missing:
-        raise UserError(f"the new model's table lacks the column(s) {', '.join(missing)}")
+    need_columns(new, ("dataset", "model", "value"), "the new model's table")
     for name in sorted(set(new["dataset"]) - set(analysis.datasets)):
         raise UserError(f"unknown data set {name!r}; {did_you_mean(name, analysis.datasets)}")
-    if new.duplicated(["dataset", "model"]).any():
-        first = new[new.duplicated(["dataset", "model"])].iloc[0]
+    twice = new[new.duplicated(["dataset", "model"])]
+    if len(twice):
+        first = twice.iloc[0]
         raise UserError(
             f"the new model has two similarities to {first['model']!r} on {first['dataset']!r}"
         )
@@ -100,8 +99,8 @@ def _new_values(analysis: Analysis, new: pd.DataFrame) -> Floats:
     return values
 
 
-def _over_datasets(values: Floats, counts: Ints, confidence: float) -> dict[str, list[Any]]:
-    """Return mean and interval over data sets of every column of values (D, k), as table columns.
+def _over_datasets(values: Floats, counts: Ints, confidence: float) -> pd.DataFrame:
+    """Return mean and interval over data sets of every column of values (D, k), a row for each.
 
     Columns are averages over data sets, hence drawing data sets is all that is resampled.
     """
@@ -111,22 +110,19 @@ def _over_datasets(values: Floats, counts: Ints, confidence: float) -> dict[str,
     means = values.mean(axis=0)
     drawn = counts @ values / n_datasets
     left_out = (values.sum(axis=0) - values) / max(n_datasets - 1, 1)
-    columns: dict[str, list[Any]] = {"similarity": means.tolist()}
-    for k, mean in enumerate(means):
-        interval = (
-            unavailable(reason)
-            if reason
-            else make_interval(float(mean), drawn[:, k], [left_out[:, k]], confidence, n_datasets)
-        )
-        for name, value in interval.columns().items():
-            columns.setdefault(name, []).append(value)
-    return columns
+    rows = []
+    for mean, replicates, others in zip(means.tolist(), drawn.T, left_out.T, strict=True):
+        interval = unavailable(reason)
+        if not reason:
+            interval = make_interval(mean, replicates, [others], confidence, n_datasets)
+        rows.append({"similarity": mean, **interval.columns()})
+    return pd.DataFrame(rows)
 
 
 def _nearest(analysis: Analysis, values: Floats, counts: Ints, n_nearest: int) -> pd.DataFrame:
     ranks = rank_rows(-values)
-    means = _over_datasets(values, counts, analysis.settings.confidence)
-    table = pd.DataFrame({"model": analysis.models, **means})
+    table = _over_datasets(values, counts, analysis.settings.confidence)
+    table.insert(0, "model", analysis.models)
     table["mean_rank"] = ranks.mean(axis=0)
     table["best_rank"] = ranks.min(axis=0)
     table["worst_rank"] = ranks.max(axis=0)
@@ -141,15 +137,11 @@ def _anchor_consistency(analysis: Analysis, values: Floats) -> pd.DataFrame:
     upper = np.triu_indices(len(values), k=1)
     rows = []
     for method in analysis.settings.methods:
-        if n_models < MIN_PAIRS or not len(upper[0]):
-            rows.append((method, np.nan, np.nan, np.nan, 0, np.nan))
-            continue
-        r = correlation_matrix(values, method)[upper]
-        own = []
-        for k in range(n_models):
-            anchor = np.delete(analysis.values[:, k, :], k, axis=1)
-            if n_models > MIN_PAIRS:
-                own.append(np.median(correlation_matrix(anchor, method)[upper]))
+        enough = n_models >= MIN_PAIRS and len(values) > 1
+        r = correlation_matrix(values, method)[upper] if enough else np.empty(0)
+        anchors = range(n_models if enough and n_models > MIN_PAIRS else 0)
+        others = [np.delete(analysis.values[:, k, :], k, axis=1) for k in anchors]
+        own = [np.median(correlation_matrix(vectors, method)[upper]) for vectors in others]
         defined = r[np.isfinite(r)]
         q1, median, q3 = np.quantile(defined, [0.25, 0.5, 0.75]) if len(defined) else [np.nan] * 3
         typical = np.nanmedian(own) if np.isfinite(own).any() else np.nan
@@ -167,8 +159,9 @@ def _among_groups(analysis: Analysis, values: Floats, counts: Ints) -> pd.DataFr
             continue
         masks = list(by_value.values())
         to_group = np.stack([values[:, mask].mean(axis=1) for mask in masks], axis=1)
-        table = pd.DataFrame({"category": category, "value": list(by_value)})
-        table = table.assign(**_over_datasets(to_group, counts, analysis.settings.confidence))
+        table = _over_datasets(to_group, counts, analysis.settings.confidence)
+        table.insert(0, "category", category)
+        table.insert(1, "value", list(by_value))
         inside = [_member_similarity(mean_values, mask) for mask in masks]
         table["member_similarity"] = [np.mean(own) if len(own) else np.nan for own in inside]
         table["percentile"] = [
