@@ -80,6 +80,12 @@ def test_what_is_not_asked_for_is_not_there(study):
     assert not {"drivers", "partial", "stratified", "anchors", "reliability"} & set(found)
 
 
+def test_kendall_alone_is_refused(study):
+    similarities, models, _, _ = study
+    with pytest.raises(UserError, match="methods: got kendall; intervals and tests need"):
+        analyse(similarities, models, Settings(methods=["kendall"]))
+
+
 def test_the_digest_of_intervals(study, tables):
     similarities = study[0]
     digest = summarise_intervals(tables["intervals"])

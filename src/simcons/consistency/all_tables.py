@@ -15,11 +15,13 @@ from simcons.consistency.confounds.drivers import drivers, rank_spread
 from simcons.consistency.confounds.partial import partial_consistency
 from simcons.consistency.confounds.range_restriction import companions, spread, spread_matched
 from simcons.consistency.confounds.reliability import corrected, reliabilities
+from simcons.consistency.correlation import RESAMPLED_METHODS
 from simcons.consistency.inference.contrasts import anchor_rank_sums, contrasts
 from simcons.consistency.inference.intervals import consistency_intervals
 from simcons.consistency.inference.permutation import mantel
 from simcons.consistency.overlap import flag_overlaps
 from simcons.consistency.points.estimates import by_anchor, by_category, left_out
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
@@ -58,7 +60,18 @@ def analyse(
         rank_spread``, and where asked for ``drivers, partial, stratified, anchors,
         anchor_rank_sums, reliability, corrected``; the first column of each is ``measure``, in the
         order given.
+
+    Raises
+    ------
+    UserError
+        For settings that make no sense, or similarities that cannot be lined up; without a method
+        that intervals and tests are given for.
     """
+    if not settings.resampled:
+        raise UserError(
+            f"consistency.methods: got {', '.join(settings.methods) or 'none'}; intervals and "
+            f"tests need one of {', '.join(RESAMPLED_METHODS)} as well"
+        )
     # Numpy lets go of the interpreter lock; one thread each for BLAS keeps the bits the same.
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         running = []

@@ -7,6 +7,7 @@ computed.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,6 @@ def place_model(
     UserError
         If the model or measure is unknown, or features are missing or of other images.
     """
-    import dataclasses
-
     from simcons.consistency import Analysis, Settings, place
 
     if measure not in study.similarity.measures:
