@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import Matrix, random_matrices
+from consistency_data import Matrix, analysis, random_matrices
 from scipy import stats
 
-from simcons.consistency import companions, spread, spread_matched, stack
-from simcons.consistency.core import groups
-from simcons.consistency.spread import (
+from simcons.consistency import companions, spread, spread_matched
+from simcons.consistency.confounds.range_restriction import (
     companion_values,
     effective_number,
     matching_weights,
@@ -56,11 +55,11 @@ def test_constant_similarities_have_no_companions():
 
 
 def test_tables_have_a_row_per_group_and_data_set_pair(matrices, table):
-    found = companions(matrices, table, ["objective"], measure="cka_linear")
+    found = companions(analysis(matrices, table, ["objective"]))
     assert len(found) == 6 * 6
     everyone = found[found["category"] == "all"]
     np.testing.assert_allclose(everyone["thorndike_1"], everyone["r"])
-    rows = spread(matrices, table, ["objective"])
+    rows = spread(analysis(matrices, table, ["objective"]))
     assert len(rows) == 6 * 4
     first = rows.iloc[0]
     values = matrices["data0"].values[np.triu_indices(10, 1)]
@@ -86,7 +85,7 @@ def wide_and_narrow():
 
 def test_spread_matching_reaches_the_narrow_spread(wide_and_narrow):
     matrices, table = wide_and_narrow
-    found = spread_matched(matrices, table, ["objective"], measure="cka_linear")
+    found = spread_matched(analysis(matrices, table, ["objective"]))
     assert len(found) == 2
     for row in found.to_dict("records"):
         narrow = min(row["spread_1"], row["spread_2"])
@@ -99,16 +98,16 @@ def test_spread_matching_reaches_the_narrow_spread(wide_and_narrow):
 
 def test_an_unreachable_spread_is_said(wide_and_narrow):
     matrices, table = wide_and_narrow
-    lined_up = stack(matrices)
-    group = groups(lined_up.models, table, ["objective"])[1]
-    weights, reason = matching_weights(lined_up.values, group, 1e-6)
+    study = analysis(matrices, table, ["objective"])
+    group = study.groups[1]
+    weights, reason = matching_weights(study.vectors(group), group, 1e-6)
     assert "no weights with 4 effective models" in reason
     assert set(weights) == {0.0, 1.0}
-    weights, reason = matching_weights(lined_up.values, group, 10.0)
+    weights, reason = matching_weights(study.vectors(group), group, 10.0)
     assert (reason, effective_number(weights)) == ("", pytest.approx(14))
     for matrix in matrices.values():
         matrix.values[14:, 14:] = 0.5
-    found = spread_matched(matrices, table, ["objective"], ["pearson"]).iloc[0]
+    found = spread_matched(analysis(matrices, table, ["objective"], ["pearson"])).iloc[0]
     assert np.isnan(found["spread_matched"])
     assert found["reason"]
 
@@ -120,7 +119,7 @@ def test_weighted_spread_by_hand():
 
 def test_one_group_gives_an_empty_table_with_columns():
     found = spread_matched(
-        random_matrices(2, 5), pd.DataFrame(index=[f"m0{k}" for k in range(5)]), []
+        analysis(random_matrices(2, 5), pd.DataFrame(index=[f"m0{k}" for k in range(5)]))
     )
     assert found.empty
     assert "r_1_matched" in found.columns

@@ -7,19 +7,19 @@ Per data set, |accuracy_i - accuracy_j| against the similarity of models i and j
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.core import key, put, quartiles, rounded, with_measure
-from simcons.consistency.pairs import Floats, pair_index, stack
+from simcons.consistency.categories import need_columns
+from simcons.consistency.pairs import Floats, align, all_pairs, pair_vectors
 from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
 
-_ACCURACY_COLUMNS = ("dataset", "model", "accuracy")
+ERRORS = "error_consistency"
 
 
 def gap_pairs(
@@ -54,36 +54,45 @@ def gap_pairs(
     parts = [_one_dataset(name, similarities[name], scores) for name in sorted(similarities)]
     if not parts:
         raise UserError("performance gap: no similarity matrices were given; give one per data set")
-    return with_measure(pd.concat(parts, ignore_index=True), measure)
+    table = pd.concat(parts, ignore_index=True)
+    if measure is not None:
+        table.insert(0, "measure", measure)
+    return table
 
 
-def summarise_gap(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the digest of r per data set for ``metrics/performance_gap_datasets.json``.
+def with_agreement(pairs: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
+    """Return `gap_pairs` with a column ``error_consistency``.
 
-    Returns
-    -------
-    dict
-        ``{measure: {method: {median, q1, q3, n_datasets, n_undefined, datasets: {name: r}}}}``,
-        6 decimals, None where r is undefined.
+    Parameters
+    ----------
+    pairs
+        Columns ``dataset, model_1, model_2`` at least.
+    agreement
+        Columns ``dataset, model_1, model_2, value``; NaN where it is undefined. It may hold further
+        data sets and models; a data set without any row has none (NaN).
+
+    Raises
+    ------
+    UserError
+        If a pair of a data set that is in ``agreement`` has no row there.
     """
-    result: dict[str, Any] = {}
-    for (measure, method), part in table.groupby(["measure", "method"], sort=True):
-        each: dict[str, Any] = {}
-        for dataset, r in zip(part["dataset"], part["r"], strict=True):
-            put(each, key(dataset), rounded(r))
-        digest = {**quartiles(part["r"], "n_datasets"), "datasets": each}
-        put(result.setdefault(key(measure), {}), key(method), digest)
-    return result
+    keys = ["dataset", "model_1", "model_2"]
+    values = agreement[[*keys, "value"]].rename(columns={"value": ERRORS})
+    both = pairs.merge(values, on=keys, how="left", validate="m:1", indicator=True)
+    known = both["dataset"].isin(agreement["dataset"])
+    lacking = both[known & (both["_merge"] != "both")]
+    if len(lacking):
+        first = lacking.iloc[0]
+        raise UserError(
+            f"data set {first['dataset']!r} has no error consistency of {first['model_1']!r} and "
+            f"{first['model_2']!r}; rerun its probe stage"
+        )
+    return both.drop(columns="_merge")
 
 
 def _accuracy_table(accuracies: pd.DataFrame) -> pd.Series:
     """Return accuracies indexed by (dataset, model), checked."""
-    missing = [c for c in _ACCURACY_COLUMNS if c not in accuracies.columns]
-    if missing:
-        raise UserError(
-            f"the accuracy table lacks the column(s) {', '.join(missing)}; "
-            f"it has {', '.join(map(str, accuracies.columns))}"
-        )
+    need_columns(accuracies, ("dataset", "model", "accuracy"), "the accuracy table")
     table = accuracies.set_index(["dataset", "model"])["accuracy"].astype(np.float64)
     twice = table.index[table.index.duplicated()]
     if len(twice):
@@ -95,20 +104,14 @@ def _accuracy_table(accuracies: pd.DataFrame) -> pd.Series:
 
 
 def _one_dataset(name: str, matrix: SimilarityMatrix, scores: pd.Series) -> pd.DataFrame:
-    lined_up = stack({name: matrix})
-    models = np.array(lined_up.models, dtype=object)
-    accuracy = _accuracy_vector(name, lined_up.models, scores)
-    everyone = np.ones(len(models), dtype=bool)
-    pairs = pair_index(everyone, everyone)
-    return pd.DataFrame(
-        {
-            "dataset": name,
-            "model_1": models[pairs.left],
-            "model_2": models[pairs.right],
-            "similarity": lined_up.values[0, pairs.left, pairs.right],
-            "gap": np.abs(accuracy[pairs.left] - accuracy[pairs.right]),
-        }
-    )
+    _, ids, values = align({name: matrix})
+    models = np.array(ids, dtype=object)
+    accuracy = _accuracy_vector(name, ids, scores)
+    pairs = all_pairs(len(ids))
+    columns = {"dataset": name, "model_1": models[pairs.left], "model_2": models[pairs.right]}
+    columns["similarity"] = pair_vectors(values, pairs)[0]
+    columns["gap"] = np.abs(accuracy[pairs.left] - accuracy[pairs.right])
+    return pd.DataFrame(columns)
 
 
 def _accuracy_vector(dataset: str, models: list[str], scores: pd.Series) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import Matrix, random_matrices
+from consistency_data import Matrix, analysis, random_matrices
 
 from simcons.consistency import consistency, place
 from simcons.core.errors import UserError
@@ -31,7 +31,7 @@ def study(matrices, table):
 
 def test_nearest_models_and_their_ranks(study):
     rest, new, table = study
-    found = place(rest, new, table, ["objective"], n_nearest=2).nearest
+    found = place(analysis(rest, table, ["objective"]), new, n_nearest=2).nearest
     mean = new.groupby("model")["value"].mean().sort_values(ascending=False)
     assert found["model"].tolist() == mean.index.tolist()
     np.testing.assert_allclose(found["similarity"], mean)
@@ -47,7 +47,7 @@ def test_nearest_models_and_their_ranks(study):
 
 def test_its_consistency_is_that_of_a_single_anchor(study):
     rest, new, table = study
-    found = place(rest, new, table, []).consistency.set_index("method")
+    found = place(analysis(rest, table, []), new).consistency.set_index("method")
     whole = consistency(random_matrices(8, 10), ["m03"])
     assert found.loc["pearson", "median"] == pytest.approx(whole["r"].median())
     assert found.loc["pearson", "q1"] == pytest.approx(whole["r"].quantile(0.25))
@@ -58,7 +58,7 @@ def test_its_consistency_is_that_of_a_single_anchor(study):
 
 def test_where_it_sits_among_the_groups(study):
     rest, new, table = study
-    found = place(rest, new, table, ["objective"]).groups.set_index("value")
+    found = place(analysis(rest, table, ["objective"]), new).groups.set_index("value")
     members = table.index[table["objective"] == "Self-Supervised"]
     inside = new[new["model"].isin(members)]
     row = found.loc["Self-Supervised"]
@@ -77,15 +77,15 @@ def test_where_it_sits_among_the_groups(study):
 def test_a_group_of_one_and_a_category_without_values(study):
     rest, new, table = study
     lone = table.assign(kind=["only", *[None] * 8], empty=None)
-    found = place(rest, new, lone, ["kind", "empty"]).groups
+    found = place(analysis(rest, lone, ["kind", "empty"]), new).groups
     assert found["value"].tolist() == ["only"]
     assert np.isnan(found["member_similarity"].item())
-    assert place(rest, new, lone, ["empty"]).groups.empty
+    assert place(analysis(rest, lone, ["empty"]), new).groups.empty
 
 
 def test_few_data_sets_have_no_interval_but_everything_else(table):
     rest, new = without(random_matrices(3, 10), "m03")
-    found = place(rest, new, table, ["objective"])
+    found = place(analysis(rest, table, ["objective"]), new)
     assert not found.nearest["available"].any()
     assert "3 data set(s)" in found.nearest["reason"].iloc[0]
     assert found.nearest["similarity"].notna().all()
@@ -94,18 +94,19 @@ def test_few_data_sets_have_no_interval_but_everything_else(table):
 
 def test_one_data_set_or_two_models_have_no_consistency(table):
     rest, new = without(random_matrices(1, 10), "m03")
-    assert np.isnan(place(rest, new, table, []).consistency["median"]).all()
+    assert np.isnan(place(analysis(rest, table, []), new).consistency["median"]).all()
     rest, new = without(random_matrices(8, 4), "m03")
-    assert np.isnan(place(rest, new, table, []).consistency["typical_median"]).all()
+    assert np.isnan(place(analysis(rest, table, []), new).consistency["typical_median"]).all()
 
 
 def test_what_is_missing_is_named(study):
     rest, new, table = study
+    whole = analysis(rest, table)
     with pytest.raises(UserError, match="no similarity to 'm05' on data set 'data2'"):
-        place(rest, new[~((new["model"] == "m05") & (new["dataset"] == "data2"))], table, [])
+        place(whole, new[~((new["model"] == "m05") & (new["dataset"] == "data2"))])
     with pytest.raises(UserError, match="did you mean 'data1'"):
-        place(rest, new.replace({"dataset": {"data1": "dat1"}}), table, [])
+        place(whole, new.replace({"dataset": {"data1": "dat1"}}))
     with pytest.raises(UserError, match="two similarities to 'm00'"):
-        place(rest, pd.concat([new, new.head(1)]), table, [])
+        place(whole, pd.concat([new, new.head(1)]))
     with pytest.raises(UserError, match="lacks the column.*value"):
-        place(rest, new.drop(columns="value"), table, [])
+        place(whole, new.drop(columns="value"))

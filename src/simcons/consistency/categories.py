@@ -1,14 +1,60 @@
-"""Model sets as rules: ``objective=Self-Supervised,-mae-*``."""
+"""The model table: values of a category, families of models, and model sets as rules.
+
+Beside it, the check that any table which an analysis is given has its columns.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from simcons.consistency.core import category_values
+from simcons.consistency.pairs import Ints
 from simcons.core.errors import UserError, did_you_mean
+
+FAMILY = "family"
+
+
+def category_values(models: list[str], table: pd.DataFrame, category: str) -> list[str | None]:
+    """Return each model's value of a category as text, None where it has none.
+
+    Raises
+    ------
+    UserError
+        For an unknown category or a model that the table lacks.
+    """
+    if category not in table.columns:
+        raise UserError(
+            f"unknown category {category!r}; {did_you_mean(category, map(str, table.columns))}"
+        )
+    missing = [model for model in models if model not in table.index]
+    if missing:
+        raise UserError(
+            f"the model table has no row for {len(missing)} model(s) with similarities: "
+            f"{', '.join(missing[:8])}; add them to the catalogue"
+        )
+    return [None if pd.isna(v) else str(v) for v in table.loc[models, category]]
+
+
+def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Refuse a table, called ``what`` in the message, that lacks a column."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise UserError(
+            f"{what} lacks the column(s) {', '.join(missing)}; "
+            f"it has {', '.join(map(str, table.columns))}"
+        )
+
+
+def families(models: list[str], table: pd.DataFrame) -> Ints:
+    """Return the family number (m,) of every model; without a column ``family``, its own."""
+    if FAMILY not in table.columns:
+        return np.arange(len(models))
+    values = category_values(models, table, FAMILY)
+    names = [m if v is None else v for m, v in zip(models, values, strict=True)]
+    return np.unique(names, return_inverse=True)[1].astype(np.intp)
 
 
 def select_models(models: pd.DataFrame, rule: str | Sequence[str] | None) -> list[str]:

@@ -10,11 +10,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import Matrix, random_matrices
+from consistency_data import Matrix, analysis, random_matrices
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from simcons.consistency import by_category, consistency, summarise
+from simcons.consistency import by_category, consistency, left_out, summarise
 from simcons.core.errors import UserError
 
 REFERENCE = {
@@ -89,8 +89,9 @@ def test_constant_similarities_give_nan_and_a_warning(matrices):
 
 
 def test_groups_are_every_pair_of_values(matrices, table):
-    tables = by_category(matrices, table, ["objective", "size_class"], ["pearson", "kendall"])
-    found = tables.table.groupby(["category", "group_1", "group_2"])["n_pairs"].first().to_dict()
+    study = analysis(matrices, table, ["objective", "size_class"], ["pearson", "kendall"])
+    rows = by_category(study)
+    found = rows.groupby(["category", "group_1", "group_2"])["n_pairs"].first().to_dict()
     assert found == {
         ("all", "all", "all"): 45,
         ("objective", "Image-Text", "Self-Supervised"): 8,
@@ -102,8 +103,8 @@ def test_groups_are_every_pair_of_values(matrices, table):
         ("size_class", "large", "small"): 25,
         ("size_class", "small", "small"): 10,
     }
-    assert len(tables.table) == 9 * 6 * 2
-    assert tables.left_out.to_dict("records") == [
+    assert len(rows) == 9 * 6 * 2
+    assert left_out(study).to_dict("records") == [
         {"category": "objective", "group_1": "Image-Text", "group_2": "Image-Text",
          "n_models_1": 2, "n_models_2": 2, "n_pairs": 1,
          "reason": "1 model pair(s), fewer than 3"}
@@ -111,54 +112,52 @@ def test_groups_are_every_pair_of_values(matrices, table):
 
 
 def test_group_values_equal_those_of_the_two_sets(matrices, table):
-    tables = by_category(matrices, table, ["objective"], ["spearman"], measure="cka_linear")
+    found = by_category(analysis(matrices, table, ["objective"], ["spearman"]))
     one = table.index[table["objective"] == "Image-Text"]
     two = table.index[table["objective"] == "Supervised"]
-    rows = tables.table.query("group_1 == 'Image-Text' and group_2 == 'Supervised'")
+    rows = found.query("group_1 == 'Image-Text' and group_2 == 'Supervised'")
     expected = consistency(matrices, one, two, "spearman")
     np.testing.assert_array_equal(rows["r"], expected["r"])
-    assert tables.table.columns[0] == tables.left_out.columns[0] == "measure"
 
 
 def test_models_without_a_value_are_listed(matrices, table):
-    left_out = by_category(matrices, table, ["architecture_class"]).left_out
-    assert left_out["reason"].tolist() == ["no value of architecture_class: m00"]
-    assert left_out["n_models_1"].tolist() == [1]
+    found = left_out(analysis(matrices, table, ["architecture_class"]))
+    assert found["reason"].tolist() == ["no value of architecture_class: m00"]
+    assert found["n_models_1"].tolist() == [1]
 
 
 def test_a_constant_group_is_listed_and_nan(matrices, table):
     matrices["data1"].values[:4, :4] = 0.25
-    tables = by_category(matrices, table, ["objective"], ["pearson"])
-    group = tables.table.query("group_1 == 'Supervised' and group_2 == 'Supervised'")
+    study = analysis(matrices, table, ["objective"], ["pearson"])
+    group = by_category(study).query("group_1 == 'Supervised' and group_2 == 'Supervised'")
     assert int(group["r"].isna().sum()) == 3
-    assert "equal on data1" in "".join(tables.left_out["reason"])
+    assert "equal on data1" in "".join(left_out(study)["reason"])
 
 
 def test_bad_arguments_are_refused(matrices, table):
     with pytest.raises(UserError, match="did you mean 'objective'"):
-        by_category(matrices, table, ["objectiv"])
+        by_category(analysis(matrices, table, ["objectiv"]))
     with pytest.raises(UserError, match="min_pairs: got 2"):
-        by_category(matrices, table, ["objective"], min_pairs=2)
+        by_category(analysis(matrices, table, ["objective"], min_pairs=2))
     with pytest.raises(UserError, match=r"no row for 1 model.*m09"):
-        by_category(matrices, table.drop("m09"), ["objective"])
+        by_category(analysis(matrices, table.drop("m09"), ["objective"]))
     with pytest.raises(UserError, match="unknown correlation"):
-        by_category(matrices, table, ["objective"], ["pearso"])
+        by_category(analysis(matrices, table, ["objective"], ["pearso"]))
 
 
 def test_nothing_but_left_out_groups():
-    found = by_category(random_matrices(2, 2), pd.DataFrame(index=["m00", "m01"]), [])
-    assert found.table.empty
-    assert list(found.table.columns)[-2:] == ["r", "n_pairs"]
-    assert len(found.left_out) == 1
-    assert summarise(found.table) == {}
+    study = analysis(random_matrices(2, 2), pd.DataFrame(index=["m00", "m01"]))
+    found = by_category(study)
+    assert found.empty
+    assert list(found.columns)[-2:] == ["r", "n_pairs"]
+    assert len(left_out(study)) == 1
+    assert summarise(found) == {}
 
 
 def test_the_digest_is_small_stable_json(matrices, table):
     matrices["data1"].values[:4, :4] = 0.25
-    parts = [
-        by_category(matrices, table, ["objective"], measure=m).table
-        for m in ("cka_rbf_0.4", "cka_linear")
-    ]
+    rows = by_category(analysis(matrices, table, ["objective"]))
+    parts = [rows.assign(measure=m) for m in ("cka_rbf_0.4", "cka_linear")]
     digest = summarise(pd.concat(parts))
     json.dumps(digest, allow_nan=False)
     assert list(digest) == ["cka_linear", "cka_rbf_0_4"]
@@ -203,5 +202,5 @@ def test_the_papers_size_takes_less_than_two_seconds():
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("error")
         for _ in range(3):
-            by_category(matrices, models, list(levels))
+            by_category(analysis(matrices, models, list(levels)))
     assert time.process_time() - start < 2

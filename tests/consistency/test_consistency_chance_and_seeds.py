@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from simcons.consistency import level_table
-from simcons.consistency.levels import LEVEL_COLUMNS
+from simcons.consistency import LEVEL_COLUMNS, level_table
 from simcons.similarity import SimilarityMatrix
 
 

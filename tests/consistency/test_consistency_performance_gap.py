@@ -11,7 +11,8 @@ import pytest
 from consistency_data import Matrix, random_matrices
 from scipy import stats
 
-from simcons.consistency import gap_pairs, relation_intervals, summarise_gap
+from simcons.consistency import Settings, gap_pairs, relation_intervals
+from simcons.consistency.digests import summarise_gap
 from simcons.core.errors import UserError
 
 
@@ -28,7 +29,7 @@ def r_of_gap(similarities, accuracies, methods=("pearson", "spearman")):
     models = sorted({m for matrix in similarities.values() for m in matrix.models})
     pairs = gap_pairs(similarities, accuracies)
     table = pd.DataFrame({"family": "one"}, index=models)
-    return relation_intervals(pairs, "similarity", "gap", table, methods)
+    return relation_intervals(pairs, "similarity", "gap", table, Settings(methods))
 
 
 def test_against_a_plain_loop(matrices, accuracies):

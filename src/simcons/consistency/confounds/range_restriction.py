@@ -8,19 +8,15 @@ on the similarities themselves, and a linear, homoscedastic relation outside the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from simcons.consistency.core import MIN_PAIRS, Group, dataset_pairs, groups, with_measure
-from simcons.consistency.pairs import Floats, Stack, pair_vectors, stack
-from simcons.consistency.weighted import weighted_correlation
-
-if TYPE_CHECKING:
-    from simcons.similarity import SimilarityMatrix
+from simcons.consistency.analysis import Analysis, Group
+from simcons.consistency.correlation import weighted_correlation
+from simcons.consistency.pairs import Floats
 
 # A reweighted group that comes down to fewer effective models than this is no group any more.
 MIN_EFFECTIVE_MODELS = 4.0
@@ -31,63 +27,44 @@ _MATCHED_COLUMNS = [
 ]
 
 
-def spread(
-    similarities: Mapping[str, SimilarityMatrix],
-    models: pd.DataFrame,
-    categories: Sequence[str],
-    *,
-    measure: str | None = None,
-) -> pd.DataFrame:
+def spread(analysis: Analysis) -> pd.DataFrame:
     """Return the spread of the similarities per group and data set.
 
     Returns
     -------
     DataFrame
-        ``[measure,] category, group_1, group_2, dataset, mean, sd, minimum, q1, median, q3,
-        maximum, n_pairs``; sd with divisor n.
+        ``category, group_1, group_2, dataset, mean, sd, minimum, q1, median, q3, maximum,
+        n_pairs``; sd with divisor n.
     """
-    lined_up = stack(similarities)
     parts = []
-    for group in _usable(lined_up, models, categories):
-        vectors = pair_vectors(lined_up.values, group.pairs)
+    for group in analysis.usable:
+        vectors = analysis.vectors(group)
         low, q1, median, q3, high = np.quantile(vectors, [0, 0.25, 0.5, 0.75, 1], axis=1)
         columns = {"mean": vectors.mean(axis=1), "sd": vectors.std(axis=1), "minimum": low}
         columns |= {"q1": q1, "median": median, "q3": q3, "maximum": high}
-        data: dict[str, Any] = {**group.describe(), "dataset": lined_up.datasets, **columns}
+        data: dict[str, Any] = {**group.names, "dataset": analysis.datasets, **columns}
         parts.append(pd.DataFrame({**data, "n_pairs": len(group.pairs)}))
-    return with_measure(pd.concat(parts, ignore_index=True), measure)
+    return pd.concat(parts, ignore_index=True)
 
 
-def companions(
-    similarities: Mapping[str, SimilarityMatrix],
-    models: pd.DataFrame,
-    categories: Sequence[str],
-    *,
-    measure: str | None = None,
-) -> pd.DataFrame:
+def companions(analysis: Analysis) -> pd.DataFrame:
     """Return r between each two data sets beside what a narrow range does not deflate.
 
     Returns
     -------
     DataFrame
-        ``[measure,] category, group_1, group_2, dataset_1, dataset_2, r`` (Pearson), ``sd_1, sd_2,
+        ``category, group_1, group_2, dataset_1, dataset_2, r`` (Pearson), ``sd_1, sd_2,
         rmse_2_given_1, rmse_1_given_2`` (of the least-squares line, in units of similarity),
         ``median_absolute_difference, concordance`` (Lin 1989), ``thorndike_1, thorndike_2`` (case 2
         with the spread of all models on data set 1 or 2 as the unrestricted one), ``n_pairs``.
     """
-    lined_up = stack(similarities)
-    one, two = dataset_pairs(lined_up.datasets)
-    names = np.array(lined_up.datasets, dtype=object)
-    parts: list[pd.DataFrame] = []
-    reference = np.full(len(names), np.nan)
-    for group in _usable(lined_up, models, categories):
-        vectors = pair_vectors(lined_up.values, group.pairs)
-        if not parts:  # the group of all models comes first
-            reference = vectors.std(axis=1)
-        data: dict[str, Any] = {**group.describe(), "dataset_1": names[one]}
-        data |= {"dataset_2": names[two], **companion_values(vectors, reference)}
-        parts.append(pd.DataFrame({**data, "n_pairs": len(group.pairs)}))
-    return with_measure(pd.concat(parts, ignore_index=True), measure)
+    everyone = analysis.vectors(analysis.groups[0]).std(axis=1)
+    parts = []
+    for group in analysis.usable:
+        values = companion_values(analysis.vectors(group), everyone)
+        columns = {**values, "n_pairs": len(group.pairs)}
+        parts.append(analysis.by_dataset_pair(group.names, columns))
+    return pd.concat(parts, ignore_index=True)
 
 
 def companion_values(vectors: Floats, reference: Floats) -> dict[str, Floats]:
@@ -137,14 +114,7 @@ def thorndike(r: Floats, ratio: Floats) -> Floats:
     return r * ratio / np.sqrt(1 + r**2 * (ratio**2 - 1))
 
 
-def spread_matched(
-    similarities: Mapping[str, SimilarityMatrix],
-    models: pd.DataFrame,
-    categories: Sequence[str],
-    methods: Sequence[str] = ("pearson", "spearman"),
-    *,
-    measure: str | None = None,
-) -> pd.DataFrame:
+def spread_matched(analysis: Analysis) -> pd.DataFrame:
     """Compare two groups after reweighting the wider one's models to the narrower one's spread.
 
     Spread is the root of the variance of the similarities within the group, averaged over data
@@ -154,41 +124,32 @@ def spread_matched(
     Returns
     -------
     DataFrame
-        ``[measure,] category, group_1, group_2, method, spread_1, spread_2, reweighted`` (which
-        group), ``spread_matched, effective_models`` (Kish 1965), ``r_1, r_2`` (mean r over data set
-        pairs as it is), ``r_1_matched, r_2_matched, reason``; NaN where matching would leave fewer
-        than 4 effective models, with the reason.
+        ``category, group_1, group_2, method, spread_1, spread_2, reweighted`` (which group),
+        ``spread_matched, effective_models`` (Kish 1965), ``r_1, r_2`` (mean r over data set pairs
+        as it is), ``r_1_matched, r_2_matched, reason``; NaN where matching would leave fewer than 4
+        effective models, with the reason.
     """
-    lined_up = stack(similarities)
-    within = [g for g in _usable(lined_up, models, categories) if g.group_1 == g.group_2]
-    rows: list[dict[str, Any]] = []
-    for a, b in itertools.combinations(within, 2):
-        if a.category == b.category:
-            rows += _match(lined_up, a, b, methods)
-    return with_measure(pd.DataFrame(rows, columns=_MATCHED_COLUMNS), measure)
+    rows = [row for a, b in analysis.contrasts for row in _match(analysis, a, b)]
+    return pd.DataFrame(rows, columns=_MATCHED_COLUMNS)
 
 
-def _match(lined_up: Stack, a: Group, b: Group, methods: Sequence[str]) -> list[dict[str, Any]]:
-    vectors = [pair_vectors(lined_up.values, g.pairs) for g in (a, b)]
+def _match(analysis: Analysis, a: Group, b: Group) -> list[dict[str, Any]]:
+    vectors = [analysis.vectors(group) for group in (a, b)]
     spreads = [weighted_spread(v, np.ones(v.shape[1])) for v in vectors]
     wide = 0 if spreads[0] >= spreads[1] else 1
     group = (a, b)[wide]
-    weights, reason = matching_weights(lined_up.values, group, spreads[1 - wide])
-    pairs = group.pairs
-    pair_weight = weights[pairs.left] * weights[pairs.right]
+    weights, reason = matching_weights(vectors[wide], group, spreads[1 - wide])
+    pair_weight = weights[group.pairs.left] * weights[group.pairs.right]
     common: dict[str, Any] = {
-        "category": a.category,
-        "group_1": a.group_1,
-        "group_2": b.group_1,
-        "spread_1": spreads[0],
-        "spread_2": spreads[1],
-        "reweighted": (a.group_1, b.group_1)[wide],
+        **a.against(b),
+        **dict(zip(("spread_1", "spread_2"), spreads, strict=True)),
+        "reweighted": group.group_1,
         "spread_matched": np.nan if reason else weighted_spread(vectors[wide], pair_weight),
         "effective_models": effective_number(weights),
         "reason": reason,
     }
     rows = []
-    for method in methods:
+    for method in analysis.settings.resampled:
         r = [_mean_r(v, np.ones(v.shape[1]), method) for v in vectors]
         matched = list(r)
         matched[wide] = np.nan if reason else _mean_r(vectors[wide], pair_weight, method)
@@ -197,14 +158,14 @@ def _match(lined_up: Stack, a: Group, b: Group, methods: Sequence[str]) -> list[
     return rows
 
 
-def matching_weights(values: Floats, group: Group, target: float) -> tuple[Floats, str]:
+def matching_weights(vectors: Floats, group: Group, target: float) -> tuple[Floats, str]:
     """Return model weights (m,) that bring a group's spread down to ``target``, and any reason not.
 
-    The weights are zero outside the group, and have mean 1 inside it.
+    The weights are zero outside the group, and have mean 1 inside it; ``vectors`` (D, P) are the
+    similarities of its pairs.
     """
     inside = group.first & group.second
     pairs = group.pairs
-    vectors = pair_vectors(values, pairs)
     distance = _distance_from_mean(vectors, group, len(inside))
 
     def weigh(steepness: float) -> Floats:
@@ -257,8 +218,3 @@ def effective_number(weights: Floats) -> float:
 def _mean_r(vectors: Floats, weights: Floats, method: str) -> float:
     r = weighted_correlation(vectors, weights[None, :], method)[0]
     return float(np.mean(r[np.isfinite(r)])) if np.isfinite(r).any() else np.nan
-
-
-def _usable(lined_up: Stack, models: pd.DataFrame, categories: Sequence[str]) -> list[Group]:
-    found = groups(lined_up.models, models, categories)
-    return [group for group in found if len(group.pairs) >= MIN_PAIRS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import Matrix
+from consistency_data import Matrix, analysis
 
 from simcons.consistency import consistency, corrected, half_values, reliabilities, reliability
 from simcons.core.errors import UserError
@@ -49,10 +49,11 @@ def study():
 def test_reliability_and_r_are_recovered(study):
     similarities, replicates = study
     table = pd.DataFrame(index=IDS)
-    known = reliabilities(similarities, replicates, table, [], ["pearson"], measure="cka_linear")
+    noisy = analysis(similarities, table, [], ["pearson"], measure="cka_linear")
+    known = reliabilities(noisy, replicates)
     expected = [1 / 1.25, 1 / 1.25, 1 / 1.64]
     np.testing.assert_allclose(known["reliability"], expected, atol=0.05)
-    found = corrected(similarities, known, table, [], ["pearson"], measure="cka_linear")
+    found = corrected(noisy, known)
     np.testing.assert_allclose(found["r_corrected"], 0.8, atol=0.08)
     assert (found["r"] < 0.75).all()
     np.testing.assert_allclose(found["r"], consistency(similarities)["r"])
@@ -64,21 +65,21 @@ def test_what_is_not_corrected_and_why(study):
     similarities, replicates = study
     table = pd.DataFrame(index=IDS)
     few = {name: replicates[name] for name in ("d0", "d1")}
-    known = reliabilities(similarities, few, table, [], ["spearman"], measure="cka_linear")
-    found = corrected(
-        similarities, known, table, [], ["spearman"], measure="cka_linear", overlaps=[["d0", "d1"]]
-    )
+
+    def of(measure="cka_linear", **settings):
+        return analysis(similarities, table, [], ["spearman"], measure=measure, **settings)
+
+    known = reliabilities(of(), few)
+    found = corrected(of(overlaps=[["d0", "d1"]]), known)
     nothing = "no split halves or no variation"
     assert found["reason"].tolist() == ["data sets share images", nothing, nothing]
     assert found["shares_images"].tolist() == [True, False, False]
     assert found["r_corrected"].isna().all()
     assert np.isnan(found["ceiling"].iloc[0])  # both have halves, but their noise is shared
-    biased = corrected(similarities, known, table, [], ["spearman"], measure="cka_linear_biased")
+    biased = corrected(of("cka_linear_biased"), known)
     assert set(biased["reason"]) == {"biased measure"}
     assert biased["ceiling"].isna().all()
-    low = corrected(
-        similarities, known.assign(reliability=0.4), table, [], ["spearman"], measure="cka_linear"
-    )
+    low = corrected(of(), known.assign(reliability=0.4))
     assert set(low["reason"]) == {"reliability below 0.5"}
 
 

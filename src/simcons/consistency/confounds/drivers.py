@@ -6,27 +6,23 @@ p values do not hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.confounds import orthogonal_basis
-from simcons.consistency.core import category_values, with_measure
+from simcons.consistency.analysis import Analysis
+from simcons.consistency.confounds.partial import orthogonal_basis
 from simcons.consistency.correlation import rank_rows
-from simcons.consistency.pairs import Floats, PairIndex, pair_index, pair_vectors, stack
-from simcons.consistency.permutation import holm, p_value
-from simcons.consistency.resample import families, generator, model_permutations, units
-from simcons.core.errors import UserError
-
-if TYPE_CHECKING:
-    from simcons.similarity import SimilarityMatrix
+from simcons.consistency.inference.permutation import holm, p_value
+from simcons.consistency.pairs import Floats, PairIndex, all_pairs, pair_vectors
+from simcons.consistency.points.estimates import need_two_datasets
+from simcons.consistency.resample import generator, model_permutations, units
 
 _CHUNK_ELEMENTS = 2**21
 
 
-def rank_spread(similarities: Mapping[str, SimilarityMatrix]) -> pd.DataFrame:
+def rank_spread(analysis: Analysis) -> pd.DataFrame:
     """Return how much the standing of each model pair varies over data sets.
 
     Within a data set, similarities become mid-ranks scaled to (0, 1); mean and standard deviation
@@ -37,71 +33,46 @@ def rank_spread(similarities: Mapping[str, SimilarityMatrix]) -> pd.DataFrame:
     DataFrame
         ``model_1, model_2, mean_rank, rank_spread``, sorted by models.
     """
-    lined_up = stack(similarities)
-    if len(lined_up.datasets) < 2:
-        raise UserError("the spread over data sets needs at least two of them")
-    everyone = np.ones(len(lined_up.models), dtype=bool)
-    pairs = pair_index(everyone, everyone)
-    ranks = (rank_rows(pair_vectors(lined_up.values, pairs)) - 0.5) / max(len(pairs), 1)
-    names = np.array(lined_up.models, dtype=object)
+    need_two_datasets(analysis)
+    pairs = all_pairs(len(analysis.models))
+    ranks = (rank_rows(pair_vectors(analysis.values, pairs)) - 0.5) / max(len(pairs), 1)
+    names = np.array(analysis.models, dtype=object)
     columns = {"model_1": names[pairs.left], "model_2": names[pairs.right]}
     columns |= {"mean_rank": ranks.mean(axis=0), "rank_spread": ranks.std(axis=0, ddof=1)}
     return pd.DataFrame(columns)
 
 
-def drivers(
-    similarities: Mapping[str, SimilarityMatrix],
-    models: pd.DataFrame,
-    categories: Sequence[str],
-    *,
-    n_permutations: int = 2000,
-    seed: int = 0,
-    measure: str | None = None,
-) -> pd.DataFrame:
+def drivers(analysis: Analysis) -> pd.DataFrame:
     """Regress the spread of a pair's rank on whether its models share each category.
 
-    Parameters
-    ----------
-    similarities
-        A similarity matrix per data set.
-    models
-        Model table indexed by id; models without a value share it with none.
-    categories
-        The predictors: 1 where both models have the same value.
-    n_permutations, seed
-        Node permutations (of families) and their seed.
-    measure
-        If given, a column ``measure`` with this value comes first.
+    Models without a value share it with none.
 
     Returns
     -------
     DataFrame
-        A row per predictor: ``[measure,] predictor, coefficient`` (change of the rank's standard
-        deviation; negative: pairs that share the category keep their rank), ``t, p, p_holm,
-        r_squared`` (of the whole regression), ``n_pairs, n_shared, reason``. A predictor that does
-        not vary, or follows from the others, has NaN and a reason.
+        A row per predictor: ``predictor, coefficient`` (change of the rank's standard deviation;
+        negative: pairs that share the category keep their rank), ``t, p, r_squared`` (of the whole
+        regression), ``p_holm, n_pairs, n_shared, reason``. A predictor that does not vary, or
+        follows from the others, has NaN and a reason.
     """
-    lined_up = stack(similarities)
-    names = lined_up.models
-    everyone = np.ones(len(names), dtype=bool)
-    pairs = pair_index(everyone, everyone)
-    y = rank_spread(similarities)["rank_spread"].to_numpy(dtype=np.float64)
-    shared = np.stack([_shared(names, models, c) for c in categories])
-    unit = units(families(names, models))
-    index = model_permutations(unit, n_permutations, generator(seed, "drivers")).index
+    settings = analysis.settings
+    pairs = all_pairs(len(analysis.models))
+    y = rank_spread(analysis)["rank_spread"].to_numpy(dtype=np.float64)
+    shared = np.stack([_shared(analysis.labels(c)) for c in settings.categories])
+    rng = generator(settings.seed, "drivers")
+    index = model_permutations(units(analysis.family), settings.n_permutations, rng).index
     fits = mrqap(y, shared, pairs, index)
-    table = pd.DataFrame({"predictor": [f"same {c}" for c in categories], **fits})
+    table = pd.DataFrame({"predictor": [f"same {c}" for c in settings.categories], **fits})
     table["p_holm"] = holm(table["p"].to_numpy())
     table["n_pairs"] = len(pairs)
     table["n_shared"] = shared[:, pairs.left, pairs.right].sum(axis=1).astype(int)
     undefined = table["t"].isna()
     table["reason"] = np.where(undefined, "does not vary, or follows from the others", "")
-    return with_measure(table, measure)
+    return table
 
 
-def _shared(names: list[str], models: pd.DataFrame, category: str) -> Floats:
+def _shared(labels: list[str | None]) -> Floats:
     """Return (m, m): 1 where two models have the same value."""
-    labels = category_values(names, models, category)
     codes = pd.Categorical(labels).codes  # -1 without a value
     return ((codes[:, None] == codes[None, :]) & (codes >= 0)).astype(np.float64)
 

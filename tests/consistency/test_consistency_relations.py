@@ -11,6 +11,7 @@ from consistency_data import random_matrices
 from scipy import stats
 
 from simcons.consistency import (
+    Settings,
     gap_by_domain,
     gap_pairs,
     relate_performance,
@@ -24,7 +25,7 @@ from simcons.core.errors import UserError
 
 def gap_intervals(similarities, accuracies, models, methods=("pearson", "spearman"), **options):
     pairs = gap_pairs(similarities, accuracies)
-    return relation_intervals(pairs, "similarity", "gap", models, methods, **options)
+    return relation_intervals(pairs, "similarity", "gap", models, Settings(methods, **options))
 
 
 @pytest.fixture
@@ -67,7 +68,9 @@ def relation(y: list[float], x: list[float] | None = None):
 def test_undefined_pairs_are_left_out_and_counted():
     y = np.arange(45.0) ** 2
     pairs, models = relation(np.where(np.arange(45) % 9 == 0, np.nan, y))
-    found = relation_intervals(pairs, "x", "y", models, n_bootstrap=50).set_index("method")
+    found = relation_intervals(pairs, "x", "y", models, Settings(n_bootstrap=50)).set_index(
+        "method"
+    )
     assert found["n_left_out"].tolist() == [5, 5]
     assert found["n_pairs"].tolist() == [40, 40]
     assert found.loc["spearman", "r"] == pytest.approx(1)
@@ -77,7 +80,7 @@ def test_undefined_pairs_are_left_out_and_counted():
 
 def test_too_few_defined_pairs_have_no_r():
     pairs, models = relation([1.0, 2.0] + [np.nan] * 43)
-    found = relation_intervals(pairs, "x", "y", models, n_bootstrap=50)
+    found = relation_intervals(pairs, "x", "y", models, Settings(n_bootstrap=50))
     assert found["r"].isna().all()
     assert not found["available"].any()
     assert found["reason"].str.contains("2 model pair").all()
@@ -85,7 +88,7 @@ def test_too_few_defined_pairs_have_no_r():
 
 def test_kendall_is_a_point_estimate():
     pairs, models = relation(list(np.arange(45.0)[::-1]))
-    (row,) = relation_intervals(pairs, "x", "y", models, ["kendall"]).to_dict("records")
+    (row,) = relation_intervals(pairs, "x", "y", models, Settings(["kendall"])).to_dict("records")
     assert row["r"] == pytest.approx(-1)
     assert not row["available"]
     assert "point estimate" in row["reason"]
@@ -97,7 +100,9 @@ def test_similarity_gap_and_error_consistency_are_related(accuracies):
     # Planted: the same errors exactly where models are similar.
     agreement = pairs.rename(columns={"similarity": "value"})
     table = pd.DataFrame(index=matrices["data0"].models)
-    found = relate_performance({"cka": matrices}, accuracies, agreement, table, n_bootstrap=100)
+    found = relate_performance(
+        {"cka": matrices}, accuracies, agreement, table, Settings(n_bootstrap=100)
+    )
     indexed = found.set_index(["measure", "against", "method"])
     np.testing.assert_allclose(indexed.loc[("cka", "error_consistency", "pearson"), "r"], 1)
     with_gap = indexed.loc[("cka", "gap", "spearman"), "r"]

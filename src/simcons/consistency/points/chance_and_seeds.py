@@ -1,4 +1,4 @@
-"""Similarities between their floor (chance) and their ceiling (seed replicates)."""
+"""The range of similarities: between chance (their floor) and seed replicates (their ceiling)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,9 @@ import pandas as pd
 from simcons.similarity import SimilarityMatrix, seed_level
 
 LEVEL_COLUMNS = (
-    "measure",
-    "dataset",
-    "chance_low",
-    "chance",
-    "chance_high",
-    "low",
-    "q1",
-    "median",
-    "q3",
-    "high",
-    "seed_low",
-    "seed",
-    "seed_high",
-    "n_pairs",
-    "n_seed_pairs",
+    *("measure", "dataset", "chance_low", "chance", "chance_high"),
+    *("low", "q1", "median", "q3", "high", "seed_low", "seed", "seed_high"),
+    *("n_pairs", "n_seed_pairs"),
 )
 TAIL = 0.05  # of the pairs lie below low, as many above high
 
