@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from simcons.core.errors import UserError
@@ -64,4 +65,4 @@ def _options_in(pattern):
 
 def test_an_unknown_invariance_is_a_programming_error():
     with pytest.raises(ValueError, match="rotation"):
-        Measure("x", "cka", True, frozenset({"rotation"}), True, "nowhere")
+        Measure("x", "cka", True, frozenset({"rotation"}), True, "nowhere", np.dot)

@@ -1,7 +1,8 @@
 """The registry of similarity measures: names, options, symmetry, invariances, references.
 
-What belongs here is what is known *about* a measure; how its tiles are computed is in `tiles`, how
-values come from accumulated sums in `values`.
+What belongs here is what is known *about* a measure. `definitions` has what it is; the engine
+computes kernels and distances in `tiles` and values from their sums in `from_sums`, measures of
+another kind are in `pair_measures`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from simcons.core.arrays import Array
 from simcons.core.errors import UserError, did_you_mean
+from simcons.similarity import definitions, pair_measures
 
 #: Transformations of one model's features under which a measure may promise not to change.
 INVARIANCES = MappingProxyType(
@@ -31,20 +35,15 @@ INVARIANCES = MappingProxyType(
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?"
 
 
-@dataclass(frozen=True)
-class PairFunctions:
-    """How a measure is computed that is no arithmetic on sums over images.
-
-    Parameters
-    ----------
-    summarize
-        (features (n, d) float64, options) -> what `compare` needs of one model.
-    compare
-        (summary of model_1, summary of model_2, options) -> the value; larger is more similar.
-    """
-
-    summarize: Callable[[Any, Mapping[str, Any]], Any]
-    compare: Callable[[Any, Any, Mapping[str, Any]], float]
+#: What each option in a measure's name may be.
+OPTIONS = MappingProxyType(
+    {
+        "sigma": "a number > 0, the bandwidth in the features' units",
+        "fraction": "a number > 0, the bandwidth as a share of the median distance",
+        "percent": "a number > 0 and at most 100, the share of variance kept",
+        "k": "a whole number > 0, the number of neighbours",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,12 @@ class Measure:
         denominator, for ratios), so that split-half reliability can be corrected for length.
     reference
         The source of the definition.
-    options
-        Name of each option in the pattern, with what it may be.
-    pair
-        For measures of family ``"pair"``: how two models are compared; else None.
+    definition
+        (x, y, options by name) -> the value, plainly: see `definitions`.
+    summarize
+        Of family ``"pair"``: (features (n, d) float64, options by name) -> what `compare` needs.
+    compare
+        Of family ``"pair"``: (summary of model_1, summary of model_2) -> the value.
     """
 
     pattern: str
@@ -80,13 +81,19 @@ class Measure:
     invariances: frozenset[str]
     unbiased: bool
     reference: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    pair: PairFunctions | None = None
+    definition: Callable[..., float]
+    summarize: Callable[..., Any] | None = None
+    compare: Callable[[Any, Any], float] | None = None
 
     def __post_init__(self) -> None:
         unknown = self.invariances - INVARIANCES.keys()
         if unknown:
             raise ValueError(f"{self.pattern}: unknown invariances {sorted(unknown)}")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Name of each option in the pattern, with what it may be."""
+        return {name: OPTIONS[name] for name in re.findall(r"<(\w+)>", self.pattern)}
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,10 @@ class MeasureCall:
         """Whether this is the biased form of CKA."""
         return self.name.endswith("_biased")
 
+    def define(self, x: Array, y: Array) -> float:
+        """Return the value of two models' features, (n, d_1) and (n, d_2), by the definition."""
+        return float(self.measure.definition(x, y, **self.options))
+
 
 _KORNBLITH = (
     "Kornblith, Norouzi, Lee, Hinton: Similarity of Neural Network Representations Revisited, "
@@ -124,41 +135,93 @@ _RSA = (
     "Kriegeskorte, Mur, Bandettini: Representational similarity analysis, "
     "Frontiers in Systems Neuroscience 2008"
 )
-_LINEAR = frozenset({"permutation", "orthogonal", "isotropic_scaling", "translation"})
+_WILLIAMS = (
+    "Williams, Kunz, Kornblith, Linderman: Generalized Shape Metrics on Neural Representations, "
+    "NeurIPS 2021"
+)
+_HUH = "Huh, Cheung, Wang, Isola: The Platonic Representation Hypothesis, ICML 2024"
+_NBS = (
+    "Tang et al.: Similarity of Neural Networks with Gradients, 2020 (normalised Bures similarity "
+    "of Gram matrices); equal to Procrustes: Harvey, Larsen, Williams: Duality of Bures and Shape "
+    "Distances, UniReps 2023"
+)
+_SVCCA = "Raghu, Gilmer, Yosinski, Sohl-Dickstein: SVCCA, NeurIPS 2017"
+_PWCCA = (
+    "Morcos, Raghu, Bengio: Insights on representational similarity in neural networks with "
+    "canonical correlation, NeurIPS 2018"
+)
 _RBF = frozenset({"permutation", "orthogonal", "translation"})
+_SHAPE = _RBF | {"isotropic_scaling"}
 _DISTANCE_INVARIANCES = {
     "correlation": frozenset({"permutation", "isotropic_scaling", "row_scaling", "row_shift"}),
     "cosine": frozenset({"permutation", "orthogonal", "isotropic_scaling", "row_scaling"}),
-    "euclidean": frozenset({"permutation", "orthogonal", "isotropic_scaling", "translation"}),
+    "euclidean": _SHAPE,
 }
-_SIGMA = {"sigma": "a number > 0, the bandwidth in the features' units"}
-_FRACTION = {"fraction": "a number > 0, the bandwidth as a share of the median distance"}
+_KNN = frozenset({"permutation", "orthogonal", "isotropic_scaling"})
 
 
-def _cka(pattern: str, invariances: frozenset[str], options: Mapping[str, str]) -> list[Measure]:
+def _cka(
+    pattern: str, definition: Callable[..., float], invariances: frozenset[str]
+) -> list[Measure]:
+    biased, source = partial(definition, biased=True), f"{_KORNBLITH}; {_SONG}"
     return [
-        Measure(pattern, "cka", True, invariances, True, f"{_KORNBLITH}; {_SONG}", options),
-        Measure(f"{pattern}_biased", "cka", True, invariances, False, _KORNBLITH, options),
+        Measure(pattern, "cka", True, invariances, True, source, definition),
+        Measure(f"{pattern}_biased", "cka", True, invariances, False, _KORNBLITH, biased),
     ]
 
 
-def _rsa(distance: str) -> list[Measure]:
+def _rsa(distance: str, correlation: str) -> Measure:
+    pattern, invariances = f"rsa_{distance}_{correlation}", _DISTANCE_INVARIANCES[distance]
+    return Measure(pattern, "rsa", True, invariances, True, _RSA, definitions.rsa)
+
+
+def _pair(
+    pattern: str,
+    definition: Callable[..., float],
+    functions: tuple[Callable[..., Any], Callable[[Any, Any], float]],
+    invariances: frozenset[str],
+    reference: str,
+    *,
+    symmetric: bool = True,
+) -> Measure:
+    return Measure(
+        pattern, "pair", symmetric, invariances, False, reference, definition, *functions
+    )
+
+
+def _registry() -> list[Measure]:
+    d, p = definitions, pair_measures
+    spectrum = (p.compact, p.nuclear_cosine)
+    svcca = (p.variance_basis, p.mean_canonical_correlation)
+    pwcca = (p.full_basis, p.projection_weighted_cca)
+    corrected = (p.neighbours, p.mutual_knn_corrected)
+    unrotated = _SHAPE - {"orthogonal"}
     return [
-        Measure(f"rsa_{distance}_{c}", "rsa", True, _DISTANCE_INVARIANCES[distance], True, _RSA)
-        for c in ("pearson", "spearman")
+        *_cka("cka_linear", d.cka_linear, _SHAPE),
+        *_cka("cka_rbf_median_<fraction>", d.cka_rbf_median, _SHAPE),
+        *_cka("cka_rbf_<sigma>", d.cka_rbf, _RBF),
+        *(_rsa(kind, c) for kind in _DISTANCE_INVARIANCES for c in ("pearson", "spearman")),
+        _pair("procrustes", d.procrustes, spectrum, _SHAPE, _WILLIAMS),
+        _pair("angular_shape", d.angular_shape, (p.compact, p.angular), _SHAPE, _WILLIAMS),
+        _pair("nbs", d.nbs, spectrum, _SHAPE, _NBS),
+        _pair("svcca_<percent>", d.svcca, svcca, _SHAPE, _SVCCA),
+        _pair("pwcca", d.pwcca, pwcca, unrotated, _PWCCA, symmetric=False),
+        _pair(
+            "linear_r2",
+            d.linear_r2,
+            (p.full_basis, p.linear_r2),
+            _SHAPE,
+            f"{_KORNBLITH}, eq. 5",
+            symmetric=False,
+        ),
+        _pair("mutual_knn_<k>", d.mutual_knn, (p.neighbours, p.mutual_knn), _KNN, _HUH),
+        _pair("mutual_knn_<k>_corrected", d.mutual_knn_corrected, corrected, _KNN, _HUH),
+        _pair("cknna_<k>", d.cknna, (p.neighbours, p.cknna), _KNN, _HUH),
     ]
 
 
 #: pattern -> Measure, for every measure there is.
-MEASURES: dict[str, Measure] = {
-    measure.pattern: measure
-    for measure in [
-        *_cka("cka_linear", _LINEAR, {}),
-        *_cka("cka_rbf_median_<fraction>", _RBF | {"isotropic_scaling"}, _FRACTION),
-        *_cka("cka_rbf_<sigma>", _RBF, _SIGMA),
-        *[m for distance in _DISTANCE_INVARIANCES for m in _rsa(distance)],
-    ]
-}
+MEASURES: dict[str, Measure] = {measure.pattern: measure for measure in _registry()}
 
 
 def lookup(name: str) -> MeasureCall:
@@ -218,29 +281,12 @@ def _options(name: str, measure: Measure, texts: dict[str, str]) -> dict[str, An
     return options
 
 
-def add_measure(measure: Measure) -> None:
-    """Add a measure to the registry.
-
-    Raises
-    ------
-    UserError
-        If its name is taken or is not fit for a file name.
-    """
-    if measure.pattern in MEASURES:
-        raise UserError(f"measure '{measure.pattern}' exists already")
-    if not re.fullmatch(r"[a-z0-9_.]+", re.sub(r"<\w+>", "1", measure.pattern)):
-        raise UserError(
-            f"measure '{measure.pattern}': names are made of lower-case letters, digits, _ and ."
-        )
-    MEASURES[measure.pattern] = measure
-
-
 def register_measure(
     name: str,
     compare: Callable[[Any, Any], float],
     *,
     reference: str,
-    summarize: Callable[[Any], Any] | None = None,
+    summarize: Callable[[Any], Any] = lambda x: x,
     symmetric: bool = True,
     invariances: Sequence[str] = ("permutation",),
     unbiased: bool = False,
@@ -257,17 +303,31 @@ def register_measure(
     reference
         Where it is defined.
     summarize
-        Work that is done once per model, or None.
+        Work that is done once per model.
     symmetric, invariances, unbiased
         See `Measure`.
+
+    Raises
+    ------
+    UserError
+        If the name is taken or is not fit for a file name.
 
     Examples
     --------
     >>> register_measure("mean_cosine", lambda x, y: float((x.mean(0) @ y.mean(0))), reference="me")
     """
-    pair = PairFunctions(
-        summarize=lambda x, _: x if summarize is None else summarize(x),
-        compare=lambda x, y, _: compare(x, y),
+    if name in MEASURES:
+        raise UserError(f"measure '{name}' exists already")
+    if not re.fullmatch(r"[a-z0-9_.]+", name):
+        raise UserError(f"measure '{name}': names are made of lower-case letters, digits, _ and .")
+    MEASURES[name] = Measure(
+        name,
+        "pair",
+        symmetric,
+        frozenset(invariances),
+        unbiased,
+        reference,
+        lambda x, y: compare(summarize(x), summarize(y)),
+        summarize,
+        compare,
     )
-    kind = frozenset(invariances)
-    add_measure(Measure(name, "pair", symmetric, kind, unbiased, reference, {}, pair))

@@ -10,7 +10,7 @@ import numpy as np
 
 from simcons.core.errors import UserError, did_you_mean
 from simcons.core.files import read_json, read_parquet, write_json, write_parquet
-from simcons.similarity.levels import CHANCE_COLUMNS
+from simcons.similarity.chance import CHANCE_COLUMNS
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult, model_pairs
 from simcons.similarity.measures import lookup
 
