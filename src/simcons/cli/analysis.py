@@ -96,7 +96,7 @@ def probe(
             raise UserError(f"study '{study.study}' has no model '{name}': {hint}")
     if len(names) < 2:
         raise UserError(f"--models: got {models!r}; name two models or more, such as a,b")
-    from simcons.probes.run import run_combination
+    from simcons.probes.dataset_probes import run_combination
 
     files = {m: {s: paths.feature_file(dataset, m, s) for s in SPLITS} for m in names}
     table = run_combination(files, study.probe, combine)

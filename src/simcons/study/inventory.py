@@ -17,9 +17,8 @@ def used_fingerprints(study: Study, paths: Paths) -> set[str]:
     from simcons.datasets import manifest_digest, split_counts
     from simcons.features.extraction import feature_parts
     from simcons.models.zoo.run import zoo_parts
+    from simcons.probes.dataset_probes import probe_parts, variant_parts
     from simcons.probes.results import probe_folder
-    from simcons.probes.run import probe_parts
-    from simcons.probes.run_variant import variant_parts
 
     used, threads = set(), study.numerics.threads
     for name in study.zoo:
