@@ -59,7 +59,10 @@ def linear_parts(task: Task, device: torch.device) -> HsicParts:
             advance(rows)
         for group in groups:
             used = sorted({i for pair in group for i in pair})
-            products = _empty_products(models, group, blocks.n_blocks, device)
+            products = {
+                (i, j): torch.zeros((blocks.n_blocks, task.dims[i], task.dims[j]), device=device)
+                for i, j in group
+            }
             for rows, p, parts in _parts(models, used, block_of, device):
                 for (i, j), product in products.items():
                     product[p].addmm_(parts[i].T, parts[j])
@@ -143,14 +146,6 @@ def _groups(
         groups[-1].append((i, j))
         used += size
     return groups
-
-
-def _empty_products(
-    models: list[_Model], group: list[tuple[int, int]], n_blocks: int, device: torch.device
-) -> dict[tuple[int, int], torch.Tensor]:
-    """Return zeros (B, d_i, d_j) for each pair of a group."""
-    dims = [model.source.shape[1] for model in models]
-    return {(i, j): torch.zeros((n_blocks, dims[i], dims[j]), device=device) for i, j in group}
 
 
 def _parts(

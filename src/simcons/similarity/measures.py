@@ -57,14 +57,9 @@ class Measure:
     family
         ``"cka"`` (ratios of HSIC), ``"rsa"`` (correlations of distance matrices) or ``"pair"``
         (computed pair by pair from a summary of each model).
-    symmetric
-        Whether the value for (A, B) is the value for (B, A).
     invariances
         Keys of `INVARIANCES` that hold on the features as they reach the measure (L2 normalisation
         of the rows comes before it and has its own effects).
-    unbiased
-        Whether the value does not depend on the number of images in expectation (of numerator and
-        denominator, for ratios), so that split-half reliability can be corrected for length.
     reference
         The source of the definition.
     definition
@@ -73,17 +68,22 @@ class Measure:
         Of family ``"pair"``: (features (n, d) float64, options by name) -> what `compare` needs.
     compare
         Of family ``"pair"``: (summary of model_1, summary of model_2) -> the value.
+    symmetric
+        Whether the value for (A, B) is the value for (B, A).
+    unbiased
+        Whether the value does not depend on the number of images in expectation (of numerator and
+        denominator, for ratios), so that split-half reliability can be corrected for length.
     """
 
     pattern: str
     family: str
-    symmetric: bool
     invariances: frozenset[str]
-    unbiased: bool
     reference: str
     definition: Callable[..., float]
     summarize: Callable[..., Any] | None = None
     compare: Callable[[Any, Any], float] | None = None
+    symmetric: bool = True
+    unbiased: bool = False
 
     def __post_init__(self) -> None:
         unknown = self.invariances - INVARIANCES.keys()
@@ -124,104 +124,68 @@ class MeasureCall:
         return float(self.measure.definition(x, y, **self.options))
 
 
-_KORNBLITH = (
-    "Kornblith, Norouzi, Lee, Hinton: Similarity of Neural Network Representations Revisited, "
-    "ICML 2019"
-)
-_SONG = (
-    "unbiased HSIC: Song et al., Supervised Feature Selection via Dependence Estimation, ICML 2007"
-)
-_RSA = (
-    "Kriegeskorte, Mur, Bandettini: Representational similarity analysis, "
-    "Frontiers in Systems Neuroscience 2008"
-)
-_WILLIAMS = (
-    "Williams, Kunz, Kornblith, Linderman: Generalized Shape Metrics on Neural Representations, "
-    "NeurIPS 2021"
-)
+_KORNBLITH = "Kornblith et al.: Similarity of Neural Network Representations Revisited, ICML 2019"
+_RSA = "Kriegeskorte et al.: Representational similarity analysis, Front. Syst. Neurosci. 2008"
+_WILLIAMS = "Williams et al.: Generalized Shape Metrics on Neural Representations, NeurIPS 2021"
 _HUH = "Huh, Cheung, Wang, Isola: The Platonic Representation Hypothesis, ICML 2024"
-_NBS = (
-    "Tang et al.: Similarity of Neural Networks with Gradients, 2020 (normalised Bures similarity "
-    "of Gram matrices); equal to Procrustes: Harvey, Larsen, Williams: Duality of Bures and Shape "
-    "Distances, UniReps 2023"
-)
+_NBS = "Tang et al. 2020; Harvey et al.: Duality of Bures and Shape Distances, UniReps 2023"
 _SVCCA = "Raghu, Gilmer, Yosinski, Sohl-Dickstein: SVCCA, NeurIPS 2017"
-_PWCCA = (
-    "Morcos, Raghu, Bengio: Insights on representational similarity in neural networks with "
-    "canonical correlation, NeurIPS 2018"
-)
+_PWCCA = "Morcos, Raghu, Bengio: Insights on representational similarity, NeurIPS 2018"
 _RBF = frozenset({"permutation", "orthogonal", "translation"})
 _SHAPE = _RBF | {"isotropic_scaling"}
-_DISTANCE_INVARIANCES = {
+_KNN = frozenset({"permutation", "orthogonal", "isotropic_scaling"})
+_DISTANCES = {
     "correlation": frozenset({"permutation", "isotropic_scaling", "row_scaling", "row_shift"}),
-    "cosine": frozenset({"permutation", "orthogonal", "isotropic_scaling", "row_scaling"}),
+    "cosine": _KNN | {"row_scaling"},
     "euclidean": _SHAPE,
 }
-_KNN = frozenset({"permutation", "orthogonal", "isotropic_scaling"})
 
 
-def _cka(
-    pattern: str, definition: Callable[..., float], invariances: frozenset[str]
-) -> list[Measure]:
-    biased, source = partial(definition, biased=True), f"{_KORNBLITH}; {_SONG}"
-    return [
-        Measure(pattern, "cka", True, invariances, True, source, definition),
-        Measure(f"{pattern}_biased", "cka", True, invariances, False, _KORNBLITH, biased),
-    ]
+def _cka(pattern: str, invariances: frozenset[str], definition: Callable[..., float]) -> Measure:
+    biased = pattern.endswith("_biased")
+    reference = _KORNBLITH if biased else f"{_KORNBLITH}; HSIC: Song et al., ICML 2007"
+    made = partial(definition, biased=biased)
+    return Measure(pattern, "cka", invariances, reference, made, unbiased=not biased)
 
 
 def _rsa(distance: str, correlation: str) -> Measure:
-    pattern, invariances = f"rsa_{distance}_{correlation}", _DISTANCE_INVARIANCES[distance]
-    return Measure(pattern, "rsa", True, invariances, True, _RSA, definitions.rsa)
+    pattern, invariances = f"rsa_{distance}_{correlation}", _DISTANCES[distance]
+    return Measure(pattern, "rsa", invariances, _RSA, definitions.rsa, unbiased=True)
 
 
-def _pair(
-    pattern: str,
-    definition: Callable[..., float],
-    functions: tuple[Callable[..., Any], Callable[[Any, Any], float]],
-    invariances: frozenset[str],
-    reference: str,
-    *,
-    symmetric: bool = True,
-) -> Measure:
-    return Measure(
-        pattern, "pair", symmetric, invariances, False, reference, definition, *functions
-    )
-
-
-def _registry() -> list[Measure]:
+def _pair_measures() -> list[Measure]:
     d, p = definitions, pair_measures
-    spectrum = (p.compact, p.nuclear_cosine)
-    svcca = (p.variance_basis, p.mean_canonical_correlation)
-    pwcca = (p.full_basis, p.projection_weighted_cca)
-    corrected = (p.neighbours, p.mutual_knn_corrected)
-    unrotated = _SHAPE - {"orthogonal"}
+    corrected = (d.mutual_knn_corrected, p.neighbours, p.mutual_knn_corrected)
+    svcca = (d.svcca, p.variance_basis, p.mean_canonical_correlation)
+    pwcca = (d.pwcca, p.full_basis, p.projection_weighted_cca, False)
+    r2, unrotated = f"{_KORNBLITH}, eq. 5", _SHAPE - {"orthogonal"}
     return [
-        *_cka("cka_linear", d.cka_linear, _SHAPE),
-        *_cka("cka_rbf_median_<fraction>", d.cka_rbf_median, _SHAPE),
-        *_cka("cka_rbf_<sigma>", d.cka_rbf, _RBF),
-        *(_rsa(kind, c) for kind in _DISTANCE_INVARIANCES for c in ("pearson", "spearman")),
-        _pair("procrustes", d.procrustes, spectrum, _SHAPE, _WILLIAMS),
-        _pair("angular_shape", d.angular_shape, (p.compact, p.angular), _SHAPE, _WILLIAMS),
-        _pair("nbs", d.nbs, spectrum, _SHAPE, _NBS),
-        _pair("svcca_<percent>", d.svcca, svcca, _SHAPE, _SVCCA),
-        _pair("pwcca", d.pwcca, pwcca, unrotated, _PWCCA, symmetric=False),
-        _pair(
-            "linear_r2",
-            d.linear_r2,
-            (p.full_basis, p.linear_r2),
-            _SHAPE,
-            f"{_KORNBLITH}, eq. 5",
-            symmetric=False,
-        ),
-        _pair("mutual_knn_<k>", d.mutual_knn, (p.neighbours, p.mutual_knn), _KNN, _HUH),
-        _pair("mutual_knn_<k>_corrected", d.mutual_knn_corrected, corrected, _KNN, _HUH),
-        _pair("cknna_<k>", d.cknna, (p.neighbours, p.cknna), _KNN, _HUH),
+        Measure("procrustes", "pair", _SHAPE, _WILLIAMS, d.procrustes, p.compact, p.nuclear_cosine),
+        Measure("angular_shape", "pair", _SHAPE, _WILLIAMS, d.angular_shape, p.compact, p.angular),
+        Measure("nbs", "pair", _SHAPE, _NBS, d.nbs, p.compact, p.nuclear_cosine),
+        Measure("svcca_<percent>", "pair", _SHAPE, _SVCCA, *svcca),
+        Measure("pwcca", "pair", unrotated, _PWCCA, *pwcca),
+        Measure("linear_r2", "pair", _SHAPE, r2, d.linear_r2, p.full_basis, p.linear_r2, False),
+        Measure("mutual_knn_<k>", "pair", _KNN, _HUH, d.mutual_knn, p.neighbours, p.mutual_knn),
+        Measure("mutual_knn_<k>_corrected", "pair", _KNN, _HUH, *corrected),
+        Measure("cknna_<k>", "pair", _KNN, _HUH, d.cknna, p.neighbours, p.cknna),
     ]
 
 
 #: pattern -> Measure, for every measure there is.
-MEASURES: dict[str, Measure] = {measure.pattern: measure for measure in _registry()}
+MEASURES: dict[str, Measure] = {
+    measure.pattern: measure
+    for measure in [
+        _cka("cka_linear", _SHAPE, definitions.cka_linear),
+        _cka("cka_linear_biased", _SHAPE, definitions.cka_linear),
+        _cka("cka_rbf_median_<fraction>", _SHAPE, definitions.cka_rbf_median),
+        _cka("cka_rbf_median_<fraction>_biased", _SHAPE, definitions.cka_rbf_median),
+        _cka("cka_rbf_<sigma>", _RBF, definitions.cka_rbf),
+        _cka("cka_rbf_<sigma>_biased", _RBF, definitions.cka_rbf),
+        *(_rsa(distance, c) for distance in _DISTANCES for c in ("pearson", "spearman")),
+        *_pair_measures(),
+    ]
+}
 
 
 def lookup(name: str) -> MeasureCall:
@@ -232,15 +196,12 @@ def lookup(name: str) -> MeasureCall:
     UserError
         If there is no such measure, or an option is out of its range.
     """
+    if name in MEASURES and not MEASURES[name].options:
+        return MeasureCall(name, MEASURES[name], _options(name, MEASURES[name], {}))
     for pattern, measure in MEASURES.items():
-        match = re.fullmatch(_regex(pattern), name)
+        match = re.fullmatch(re.sub(r"<(\w+)>", r"(?P<\1>[^_]*)", pattern), name)
         if match:
             return MeasureCall(name, measure, _options(name, measure, match.groupdict()))
-    for pattern, measure in MEASURES.items():
-        match = re.fullmatch(_regex(pattern, r"[^_]*"), name)
-        if match:
-            allowed = "; ".join(f"{k} must be {v}" for k, v in measure.options.items())
-            raise UserError(f"measure '{name}': {allowed} (pattern {pattern})")
     raise UserError(f"unknown measure '{name}': {did_you_mean(name, MEASURES, show=40)}")
 
 
@@ -262,19 +223,15 @@ def parse(names: Sequence[str]) -> list[MeasureCall]:
     return [lookup(name) for name in names]
 
 
-def _regex(pattern: str, number: str = _NUMBER) -> str:
-    """Turn ``cka_rbf_<sigma>`` into a regular expression with a named group per option."""
-    return re.sub(r"<(\w+)>", lambda m: f"(?P<{m.group(1)}>{number})", pattern)
-
-
 def _options(name: str, measure: Measure, texts: dict[str, str]) -> dict[str, Any]:
+    """Return a name's options as numbers, checked."""
     options: dict[str, Any] = {}
     for key, text in texts.items():
-        value = float(text)
-        whole = "whole" in measure.options[key]
-        good = math.isfinite(value) and value > 0 and not (whole and value != int(value))
-        if not good or (key == "percent" and value > 100):
-            raise UserError(f"measure '{name}': {key} must be {measure.options[key]}, got {text}")
+        value = float(text) if re.fullmatch(_NUMBER, text) else 0.0
+        whole = key == "k"
+        good = 0 < value < math.inf and (value <= 100 or key != "percent")
+        if not good or (whole and value != int(value)):
+            raise UserError(f"measure '{name}': {key} must be {OPTIONS[key]}, got '{text}'")
         options[key] = int(value) if whole else value
     if measure.family == "rsa":
         _, options["distance"], options["correlation"] = measure.pattern.split("_")
@@ -320,14 +277,10 @@ def register_measure(
         raise UserError(f"measure '{name}' exists already")
     if not re.fullmatch(r"[a-z0-9_.]+", name):
         raise UserError(f"measure '{name}': names are made of lower-case letters, digits, _ and .")
-    MEASURES[name] = Measure(
-        name,
-        "pair",
-        symmetric,
-        frozenset(invariances),
-        unbiased,
-        reference,
-        lambda x, y: compare(summarize(x), summarize(y)),
-        summarize,
-        compare,
-    )
+
+    def definition(x: Array, y: Array) -> float:
+        return compare(summarize(x), summarize(y))
+
+    kind = frozenset(invariances)
+    functions = (definition, summarize, compare, symmetric, unbiased)
+    MEASURES[name] = Measure(name, "pair", kind, reference, *functions)
