@@ -100,7 +100,7 @@ def fit_sequential(data: Data, protocol: Protocol) -> tuple[float, int]:
     """Run the protocol one setting at a time; return test accuracy and number of settings."""
     x, y, test_x, test_y = _tensors(data, protocol)
     n_classes = int(y.max()) + 1
-    rows, held_out = splits.stratified_split(
+    rows, held_out = splits.validation_split(
         y.numpy(), protocol.validation_fraction, 0, "benchmark"
     )
 
@@ -135,7 +135,7 @@ def measure_batched(clock: Clock, data: Data, protocol: Protocol) -> dict[str, A
     """Time the first round and the whole fit, with the GEMM rate of the same run."""
     x, y, *_ = _tensors(data, protocol)
     dim, n_classes = x.shape[1], int(y.max()) + 1
-    rows, _ = splits.stratified_split(y.numpy(), protocol.validation_fraction, 0, "benchmark")
+    rows, _ = splits.validation_split(y.numpy(), protocol.validation_fraction, 0, "benchmark")
     images = Images(torch.cat([x, torch.ones(len(x), 1)], 1), y).rows(rows)
     grid = protocol.weight_decays.values()[:: sweep.COARSE_STEP]
     settings = [(rate, p) for rate in protocol.learning_rates for p in grid]
@@ -170,7 +170,7 @@ def measure_sequential(
         elapsed = clock.now() - start
         return {"sequential_seconds": elapsed, "sequential_top1": top1, "sequential_trials": trials}
     x, y, *_ = _tensors(data, protocol)
-    rows, _ = splits.stratified_split(y.numpy(), protocol.validation_fraction, 0, "benchmark")
+    rows, _ = splits.validation_split(y.numpy(), protocol.validation_fraction, 0, "benchmark")
     n_classes = int(y.max()) + 1
 
     def some() -> None:

@@ -70,10 +70,10 @@ def run_engine(
 ) -> None:
     """Time the engine in a process of its own, so that its peak memory is its own."""
     torch.set_num_threads(threads)
-    from simcons.similarity import compute_similarity, engine, read_features
+    from simcons.similarity import compute_similarity, evaluation, read_features
 
     passes = []  # seconds of each pass over tiles
-    accumulate = engine.accumulate
+    accumulate = evaluation.accumulate
 
     def timed(*args: Any, **options: Any) -> Any:
         start = time.perf_counter()
@@ -81,7 +81,7 @@ def run_engine(
         passes.append(time.perf_counter() - start)
         return sums
 
-    engine.accumulate = timed
+    evaluation.accumulate = timed
     # As `simcons similarity` reads them: pages that np.load maps would count as our memory.
     features = read_features(next(iter(paths.values())).parent)
     start = time.perf_counter()

@@ -11,8 +11,7 @@ def main(dataset: str) -> None:
     """Write data/probes/DATASET; with SIMCONS_MODEL_GROUP=k/n fill the store alone."""
     study = stage.start()
     from simcons.catalog import variant_classes
-    from simcons.probes.run import run_probes
-    from simcons.probes.run_variant import run_variant
+    from simcons.probes.dataset_probes import run_probes, run_variant
     from simcons.study.parts import model_part
 
     spec = study.dataset_spec(dataset)

@@ -378,7 +378,7 @@ def test_nothing_to_import_is_an_error(tmp_path):
 
 def test_features_become_a_folder_that_the_similarity_command_reads(published, tmp_path):
     from simcons.imports.conversion import convert_features, convert_subset
-    from simcons.similarity.folder import read_features, rows_of
+    from simcons.similarity.feature_rows import read_features, rows_of
 
     found = read_published(published)
     for file in found.features:

@@ -49,7 +49,7 @@ def test_the_whole_sweep_chooses_as_single(make_data) -> None:
         normalize=False,
     )
     result = fit_linear_probe(train_x, train_y, test_x, test_y, protocol, 2)
-    rows, held_out = splits.stratified_split(train_y, 0.2, 2, "m")
+    rows, held_out = splits.validation_split(train_y, 0.2, 2, "m")
     rate, penalty, accuracy = sweep_single(train_x, train_y, rows, held_out, 4, protocol, 2)
     assert (result.learning_rate, result.weight_decay) == (rate, penalty)
     assert result.validation_accuracy == pytest.approx(accuracy)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from simcons.probes import Protocol, WeightDecays, fit_linear_probe, knn, lbfgs, ridge
 from simcons.probes.problem import Images
-from simcons.probes.splits import stratified_split
+from simcons.probes.splits import validation_split
 
 SMALL_GRID = WeightDecays(1e-4, 1, 10)
 
@@ -98,7 +98,7 @@ def test_ridge_chooses_the_penalty_that_validates_best(make_data) -> None:
     train_x, train_y, test_x, test_y = make_data(noise=3.0)
     protocol = Protocol(solver="ridge", weight_decays=SMALL_GRID)
     result = fit_linear_probe(train_x, train_y, test_x, test_y, protocol, 0)
-    rows, held_out = stratified_split(train_y, 0.2, 0, "m")
+    rows, held_out = validation_split(train_y, 0.2, 0, "m")
     x = unit(train_x).astype(np.float64)
     keys = []
     for penalty in SMALL_GRID.values():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simcons.core.errors import UserError
-from simcons.probes.splits import few_shot_rows, index_labels, stratified_split
+from simcons.probes.splits import few_shot_rows, index_labels, validation_split
 
 
 @settings(deadline=None)
@@ -20,9 +20,9 @@ def test_split_is_stratified_and_complete(counts: list[int], fraction: float, se
     possible = min(round(fraction * sum(counts)), sum(c - 1 for c in counts))
     if possible == 0:
         with pytest.raises(UserError, match="validation"):
-            stratified_split(labels, fraction, seed, "m")
+            validation_split(labels, fraction, seed, "m")
         return
-    train, validation = stratified_split(labels, fraction, seed, "m")
+    train, validation = validation_split(labels, fraction, seed, "m")
     assert sorted([*train, *validation]) == list(range(len(labels)))
     kept = np.bincount(labels[train], minlength=len(counts))
     held = np.bincount(labels[validation], minlength=len(counts))
@@ -33,14 +33,14 @@ def test_split_is_stratified_and_complete(counts: list[int], fraction: float, se
 
 def test_split_takes_exactly_a_fifth_of_equal_classes() -> None:
     labels = np.tile(np.arange(5), 20)
-    _, validation = stratified_split(labels, 0.2, 0, "m")
+    _, validation = validation_split(labels, 0.2, 0, "m")
     assert np.bincount(labels[validation]).tolist() == [4] * 5
 
 
 def test_split_and_few_shot_follow_the_seed() -> None:
     labels = np.tile(np.arange(3), 30)
     for draw in (
-        lambda s: stratified_split(labels, 0.2, s, "m")[1].tolist(),
+        lambda s: validation_split(labels, 0.2, s, "m")[1].tolist(),
         lambda s: few_shot_rows(labels, 5, s, "m").tolist(),
     ):
         assert draw(0) == draw(0)

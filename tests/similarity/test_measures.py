@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from simcons.core.errors import UserError
@@ -23,7 +24,9 @@ def test_lookup_fills_in_options():
     }
 
 
-@pytest.mark.parametrize("sigma", ["-1", "0", "0.0", "inf", "nan", "", "x", "1e-400"])
+@pytest.mark.parametrize(
+    "sigma", ["-1", "0", "0.0", "inf", "nan", "", "x", "1e-400", "<sigma>", "+1"]
+)
 def test_bandwidths_that_are_not_positive_numbers_are_refused(sigma):
     with pytest.raises(UserError, match="sigma must be a number > 0"):
         lookup(f"cka_rbf_{sigma}")
@@ -64,4 +67,4 @@ def _options_in(pattern):
 
 def test_an_unknown_invariance_is_a_programming_error():
     with pytest.raises(ValueError, match="rotation"):
-        Measure("x", "cka", True, frozenset({"rotation"}), True, "nowhere")
+        Measure("x", "cka", frozenset({"rotation"}), "nowhere", np.dot)

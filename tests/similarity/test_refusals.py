@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simcons.core.errors import UserError
-from simcons.similarity import compute, compute_similarity
+from simcons.similarity import compute_similarity, plan
 
 from . import data
 
@@ -71,7 +71,7 @@ def test_values_too_large_to_square():
 )
 @pytest.mark.parametrize("exact", [0, 1000])
 def test_a_model_whose_images_are_all_equally_far_apart(name, exact, monkeypatch):
-    monkeypatch.setattr(compute, "EXACT_IMAGES", exact)
+    monkeypatch.setattr(plan, "EXACT_IMAGES", exact)
     features = data.models(n=30)
     features["simplex"] = np.eye(30) * 3
     if name.endswith("_biased"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from simcons.core.errors import UserError
-from simcons.similarity import compute, compute_similarity, prepare
+from simcons.similarity import compute_similarity, plan, prepare
 from simcons.similarity.blocks import make_blocks
 from simcons.similarity.engine import Request
 from simcons.similarity.ranks import (
@@ -33,17 +33,17 @@ LINEAR = ["cka_linear", "cka_linear_biased"]
 @pytest.fixture
 def binned(monkeypatch):
     """Ranks from histograms, whatever the memory."""
-    plan = compute.make_plan
+    usual = plan.make_plan
 
     def other(*args):
-        made = plan(*args)
+        made = usual(*args)
         requests = {
             k: replace(r, values=False, bins=True) if r.values else r
             for k, r in made.requests.items()
         }
         return replace(made, requests=requests)
 
-    monkeypatch.setattr(compute, "make_plan", other)
+    monkeypatch.setattr(plan, "make_plan", other)
 
 
 @pytest.mark.usefixtures("binned")
@@ -107,7 +107,7 @@ def test_feature_space_equals_tiles_in_values_errors_and_halves(cosine, normaliz
     options = {"n_blocks": 5, "n_halves": 2, "normalize": normalize}
     cheap = compute_similarity(features, LINEAR, **options)
     assert cheap.metadata["facts"]["cka_linear"]["space"] == "features"
-    monkeypatch.setattr(compute, "_in_feature_space", lambda *_: False)
+    monkeypatch.setattr(plan, "linear_space", lambda *_, **__: {"space": "tiles"})
     tiles = compute_similarity(features, LINEAR, **options)
     for name in LINEAR:
         expected = reference.matrix(name, features, normalize)
@@ -160,15 +160,15 @@ def test_memory_decides_tiles_ranks_and_the_scratch_file():
         Kernel("rbf", 0.4): Request(True, True),
         Kernel("correlation"): Request(True, False, values=True),
     }
-    ample = compute.make_plan(blocks, dims, requests, 64)
+    ample = plan.make_plan(blocks, dims, requests, 64)
     assert (ample.edge, ample.spill, ample.requests) == (500, False, requests)
-    usual = compute.make_plan(blocks, dims, requests, 4)
+    usual = plan.make_plan(blocks, dims, requests, 4)
     assert usual.edge >= 256
     assert usual.requests[Kernel("correlation")].bins
-    tight = compute.make_plan(blocks, dims, requests, 1.5)
+    tight = plan.make_plan(blocks, dims, requests, 1.5)
     assert tight.spill
     with pytest.raises(UserError, match=r"memory_gb is 0\.5, but 64 models x 10000 images need"):
-        compute.make_plan(blocks, dims, requests, 0.5)
+        plan.make_plan(blocks, dims, requests, 0.5)
 
 
 def test_rows_of_a_scratch_file_are_the_rows(tmp_path):

@@ -35,7 +35,7 @@ def similarity(
     Example: simcons similarity data/features/digits --measures cka_linear,cka_rbf_0.4 --out sims
     """
     from simcons.similarity import compute_similarity, write_similarity
-    from simcons.similarity.folder import read_features, rows_of
+    from simcons.similarity.feature_rows import read_features, rows_of
 
     names = _names(measures)
     arrays = read_features(features, split)
@@ -67,8 +67,8 @@ def layers(
 ) -> None:
     """Print the layer x layer similarity map of one model, or of two, on the same images."""
     from simcons.core.files import write_csv
-    from simcons.similarity.folder import read_features
-    from simcons.similarity.levels import layer_map
+    from simcons.similarity import layer_map
+    from simcons.similarity.feature_rows import read_features
 
     others = None if second is None else read_features(second, split)
     table = layer_map(read_features(first, split), others, measure=measure, normalize=normalize)
@@ -95,7 +95,7 @@ def probe(
         known("model", name, study.model_specs(), key=f"study '{study.study}'")
     if len(names) < 2:
         raise UserError(f"--models: got {models!r}; name two models or more, such as a,b")
-    from simcons.probes.run import run_combination
+    from simcons.probes.dataset_probes import run_combination
 
     files = {m: {s: paths.feature_file(dataset, m, s) for s in SPLITS} for m in names}
     table = run_combination(files, study.probe, combine)

@@ -40,7 +40,7 @@ def imported_similarity(
     import pandas as pd
 
     from simcons.similarity import SimilarityMatrix, SimilarityResult
-    from simcons.similarity.tables import REPLICATE_COLUMNS
+    from simcons.similarity.folders import REPLICATE_COLUMNS
 
     path, names = folder / SIMILARITY, sorted(models)
     table = read_parquet(path)

@@ -180,23 +180,14 @@ def ensemble(results: Sequence[ProbeResult]) -> ProbeResult:
                 raise UserError(f"probes of '{first.model}' and '{other.model}': {what} differ")
     mean = np.mean([softmax(r.logits) for r in members], axis=0)
     logits = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
-    return without_setting(
-        first, _name("ensemble", [r.model for r in members]), logits, solver="ensemble"
-    )
-
-
-def without_setting(
-    like: ProbeResult, model: str, logits: np.ndarray, *, solver: str
-) -> ProbeResult:
-    """Return a result with new logits for the same test images and no weights or trials."""
     return dataclasses.replace(
-        like,
-        model=model,
-        solver=solver,
+        first,
+        model=_name("ensemble", [r.model for r in members]),
+        solver="ensemble",
         logits=logits,
         weight=np.zeros((0, 0), np.float32),
         bias=np.zeros(0, np.float32),
-        **score(logits, like.targets, like.classes),
+        **score(logits, first.targets, first.classes),
         learning_rate=np.nan,
         weight_decay=np.nan,
         n_neighbours=np.nan,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from simcons.core.errors import UserError
 from simcons.probes import batched, knn, lbfgs, ridge, splits
 from simcons.probes.problem import Images, Problem, Solution
 from simcons.probes.protocol import Protocol
-from simcons.probes.results import ProbeResult, make_result
+from simcons.probes.results import ProbeResult, score
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def fit_linear_probe(
         )
     classes = np.unique(labels)
     indices = splits.index_labels(labels, classes)
-    rows, held_out = splits.stratified_split(
+    rows, held_out = splits.validation_split(
         indices, protocol.validation_fraction, seed, f"{model}, train"
     )
     with torch.no_grad():
@@ -92,18 +92,29 @@ def fit_linear_probe(
         test = _inputs(test_features, protocol, device)
         problem = Problem(train, train.rows(rows), train.rows(held_out), test, len(classes))
         solution = SOLVERS[protocol.solver](problem, protocol, seed)
-    result = make_result(
+    chosen, penalties = solution.chosen, protocol.weight_decays.values()
+    result = ProbeResult(
         model=model,
         seed=seed,
+        solver=protocol.solver,
         classes=classes,
-        logits=solution.logits,
+        logits=np.ascontiguousarray(solution.logits),
         targets=test_labels,
-        weights=solution.weights,
-        trials=solution.trials,
-        chosen=solution.chosen,
-        protocol=protocol,
-        n_train=len(rows) + len(held_out),
+        weight=np.ascontiguousarray(solution.weights[:, :-1]),
+        bias=np.ascontiguousarray(solution.weights[:, -1]),
+        **score(solution.logits, test_labels, classes),
+        learning_rate=chosen.learning_rate,
+        weight_decay=chosen.penalty,
+        n_neighbours=float(np.nan if chosen.n_neighbours is None else chosen.n_neighbours),
+        learning_rate_on_edge=_on_edge(chosen.learning_rate, protocol.learning_rates),
+        weight_decay_on_edge=_on_edge(chosen.penalty, penalties),
+        validation_accuracy=chosen.validation_accuracy,
+        n_train=len(indices),
         n_validation=len(held_out),
+        n_test=len(test_labels),
+        unseen_classes=tuple(np.setdiff1d(test_labels, classes).tolist()),
+        trials=tuple(solution.trials),
+        protocol=protocol.identity(),
     )
     _report(result, time.perf_counter() - started)
     return result
@@ -158,6 +169,10 @@ def unit_length(x: np.ndarray) -> np.ndarray:
     norms = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))[:, None]
     unit = np.empty_like(x)
     return np.divide(x, np.where(norms > 0, norms, 1.0), out=unit, casting="same_kind")
+
+
+def _on_edge(value: float, grid: Sequence[float]) -> bool:
+    return len(grid) > 1 and value in (min(grid), max(grid))
 
 
 def _report(result: ProbeResult, seconds: float) -> None:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from simcons.core.errors import UserError
 from simcons.core.files import atomic, read_json, write_json
 from simcons.probes import metrics
-from simcons.probes.protocol import Protocol
 from simcons.probes.splits import index_labels
 
 if TYPE_CHECKING:
@@ -122,72 +121,35 @@ class ProbeResult:
         """Whether each test image is classified rightly, (n_test,)."""
         return metrics.top_k(self.logits, index_labels(self.targets, self.classes), 1)
 
+    @property
+    def n_classes(self) -> int:
+        """Number of classes that have a logit."""
+        return len(self.classes)
+
+    @property
+    def n_unseen_classes(self) -> int:
+        """Number of classes that have none."""
+        return len(self.unseen_classes)
+
+    @property
+    def n_trials(self) -> int:
+        """Number of settings tried."""
+        return len(self.trials)
+
     def row(self) -> dict[str, Any]:
         """Return the row of the results table: every scalar, and counts of the rest."""
-        counts = {
-            "n_classes": len(self.classes),
-            "n_unseen_classes": len(self.unseen_classes),
-            "n_trials": len(self.trials),
-        }
-        return {
-            name: counts[name] if name in counts else getattr(self, name) for name in row_columns()
-        }
+        return {name: getattr(self, name) for name in row_columns()}
 
 
-_ARRAYS = ("classes", "logits", "targets", "weight", "bias")
 _COUNTS = ("n_classes", "n_unseen_classes", "n_trials")  # in a row, not fields
-_NOT_IN_ROW = (*_ARRAYS, "unseen_classes", "trials", "protocol")
+_LOGITS, _WEIGHTS = ("classes", "logits", "targets"), ("weight", "bias")  # by file
+_NOT_IN_ROW = (*_LOGITS, *_WEIGHTS, "unseen_classes", "trials", "protocol")
 
 
 def row_columns() -> list[str]:
     """Return the columns of the results table, in order."""
     names = [f.name for f in dataclasses.fields(ProbeResult)]
     return [*(n for n in names if n not in _NOT_IN_ROW), *_COUNTS]
-
-
-def make_result(
-    *,
-    model: str,
-    seed: int,
-    classes: NDArray[np.int64],
-    logits: NDArray[np.float32],
-    targets: NDArray[np.int64],
-    weights: NDArray[np.float32],
-    trials: Iterable[Trial],
-    chosen: Trial,
-    protocol: Protocol,
-    n_train: int,
-    n_validation: int,
-) -> ProbeResult:
-    """Score test logits and put a result together; see `ProbeResult` for the fields.
-
-    ``weights`` is (C, d + 1), the bias last.
-    """
-    penalties = protocol.weight_decays.values()
-    unseen = np.setdiff1d(targets, classes)
-    return ProbeResult(
-        model=model,
-        seed=seed,
-        solver=protocol.solver,
-        classes=classes,
-        logits=np.ascontiguousarray(logits),
-        targets=targets,
-        weight=np.ascontiguousarray(weights[:, :-1]),
-        bias=np.ascontiguousarray(weights[:, -1]),
-        **score(logits, targets, classes),
-        learning_rate=chosen.learning_rate,
-        weight_decay=chosen.penalty,
-        n_neighbours=float(np.nan if chosen.n_neighbours is None else chosen.n_neighbours),
-        learning_rate_on_edge=_on_edge(chosen.learning_rate, protocol.learning_rates),
-        weight_decay_on_edge=_on_edge(chosen.penalty, penalties),
-        validation_accuracy=chosen.validation_accuracy,
-        n_train=n_train,
-        n_validation=n_validation,
-        n_test=len(targets),
-        unseen_classes=tuple(unseen.tolist()),
-        trials=tuple(trials),
-        protocol=protocol.identity(),
-    )
 
 
 def score(
@@ -218,19 +180,19 @@ def score(
     }
 
 
-def _on_edge(value: float, grid: Iterable[float]) -> bool:
-    values = list(grid)
-    return len(values) > 1 and value in (min(values), max(values))
-
-
 def save_probe(result: ProbeResult, folder: Path) -> None:
     """Write one probe as a folder, atomically; the same result gives the same bytes."""
-    header = _header(result)
+    header = {
+        "row": {name: _none(value) for name, value in result.row().items()},
+        "unseen_classes": list(result.unseen_classes),
+        "trials": [[_none(v) for v in trial] for trial in result.trials],
+        "protocol": dict(result.protocol),
+    }
     with atomic(folder) as part:
         part.mkdir()
         write_json(part / PROBE_FILE, header)
-        _save_arrays(part / LOGITS_FILE, result, ("classes", "logits", "targets"))
-        _save_arrays(part / WEIGHTS_FILE, result, ("weight", "bias"))
+        _save_arrays(part / LOGITS_FILE, result, _LOGITS)
+        _save_arrays(part / WEIGHTS_FILE, result, _WEIGHTS)
 
 
 def _save_arrays(path: Path, result: ProbeResult, names: tuple[str, ...]) -> None:
@@ -241,16 +203,6 @@ def _save_arrays(path: Path, result: ProbeResult, names: tuple[str, ...]) -> Non
     metadata = {"simcons": json.dumps(about, sort_keys=True)}
     # Not `save_file`, whose error tells in words alone that the disk is full.
     path.write_bytes(save({n: getattr(result, n) for n in names}, metadata=metadata))
-
-
-def _header(result: ProbeResult) -> dict[str, Any]:
-    """Return everything but the arrays, JSON-able; NaN is None."""
-    return {
-        "row": {name: _none(value) for name, value in result.row().items()},
-        "unseen_classes": list(result.unseen_classes),
-        "trials": [[_none(v) for v in trial] for trial in result.trials],
-        "protocol": dict(result.protocol),
-    }
 
 
 def _none(value: Any) -> Any:

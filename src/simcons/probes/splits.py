@@ -81,10 +81,10 @@ def few_shot_rows(labels: IntArray, k: int, seed: int, name: str) -> IntArray:
     return np.sort(np.concatenate(chosen))
 
 
-def stratified_split(
+def validation_split(
     labels: IntArray, fraction: float, seed: int, name: str
 ) -> tuple[IntArray, IntArray]:
-    """Split rows into training and validation, each class in proportion.
+    """Split rows into training and validation, stratified: each class in proportion.
 
     Every class gives ``fraction`` of its images; what rounding leaves over goes to the classes
     with the largest remainders (ties by the seed), so that validation holds round(fraction * n)

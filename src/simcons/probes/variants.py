@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,3 +76,22 @@ def score_variant(
         n_test=len(targets),
         unseen_classes=(),
     )
+
+
+def parent_labels(dataset: str, targets: np.ndarray, classes: Sequence[int] | None) -> np.ndarray:
+    """Return a variant's labels (n,) in the parent's numbering.
+
+    Raises
+    ------
+    UserError
+        If a label is beyond the variant's classes.
+    """
+    if classes is None:
+        return targets
+    largest = int(targets.max(initial=0))
+    if largest >= len(classes):
+        raise UserError(
+            f"data set '{dataset}': label {largest}, but the catalogue lists {len(classes)} "
+            f"classes for it (variant_classes.yaml); its labels must number those from 0"
+        )
+    return np.asarray(classes, dtype=np.int64)[targets]

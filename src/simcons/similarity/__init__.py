@@ -6,19 +6,18 @@ Importing this subpackage is light (NumPy only); the engine, which needs torch, 
 
 from __future__ import annotations
 
-import simcons.similarity.pairwise  # noqa: F401  (adds its measures to the registry)
+from simcons.similarity.chance import chance_level, seed_level
 from simcons.similarity.compute import compute_similarity
-from simcons.similarity.folder import read_features
-from simcons.similarity.levels import chance_level, layer_map, seed_level
-from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
-from simcons.similarity.measures import MEASURES, Measure, lookup, register_measure
-from simcons.similarity.one_to_many import similarity_to_others
-from simcons.similarity.tables import (
+from simcons.similarity.feature_rows import read_features
+from simcons.similarity.folders import (
     read_chance,
     read_replicates,
     read_similarity,
     write_similarity,
 )
+from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult
+from simcons.similarity.measures import MEASURES, Measure, lookup, register_measure
+from simcons.similarity.rectangular import layer_map, similarity_to_others
 
 __all__ = [
     "MEASURES",

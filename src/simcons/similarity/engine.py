@@ -7,7 +7,7 @@ model's row sums per block, are all that HSIC and the correlation of distance ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -143,13 +143,6 @@ class MakesTiles(Protocol):
         """Write the tile of rows a, columns b, made from dot products t, into out."""
 
 
-class Bins(Protocol):
-    """What counts the values of a kernel's tiles; see `ranks.Histogram`."""
-
-    def add(self, tile: torch.Tensor) -> None:
-        """Count the values of a flattened tile."""
-
-
 @dataclass
 class _Stack:
     """Working memory of one kernel: the flattened tiles of all models."""
@@ -168,7 +161,7 @@ def accumulate(
     blocks: Blocks,
     edge: int,
     device: torch.device,
-    bins: Mapping[Kernel, Sequence[Bins]] | None = None,
+    counts: Mapping[Kernel, Sequence[Callable[[torch.Tensor], None]]] | None = None,
 ) -> dict[Kernel, Sums]:
     """Run the pass.
 
@@ -186,10 +179,11 @@ def accumulate(
         Largest side of a tile.
     device
         Where tiles are computed.
-    bins
-        Kernel -> a histogram per model, for kernels of which one is wanted.
+    counts
+        Kernel -> a function per model that counts the values of a flattened tile, for kernels of
+        which a histogram is wanted.
     """
-    bins = bins or {}
+    counts = counts or {}
     tiles = make_tiles(blocks, edge)
     largest = max(tile.area for tile in tiles)
     xs = [_Rows(model, device) for model in models]
@@ -203,7 +197,7 @@ def accumulate(
             _fill(tile, xs, stacks, scratch)
             for kernel, stack in stacks.items():
                 _reduce(tile, stack)
-                _count(tile, stack, bins.get(kernel, ()))
+                _count(tile, stack, counts.get(kernel, ()))
             advance(tile.area)
     return {kernel: stack.sums for kernel, stack in stacks.items()}
 
@@ -302,11 +296,11 @@ def _once(tile: Tile, flat: torch.Tensor) -> torch.Tensor:
     return flat[:, upper[0] * side + upper[1]]
 
 
-def _count(tile: Tile, stack: _Stack, bins: Sequence[Bins]) -> None:
+def _count(tile: Tile, stack: _Stack, counts: Sequence[Callable[[torch.Tensor], None]]) -> None:
     """Add one tile of all models to their histograms."""
-    if bins:
-        for one, row in zip(bins, _once(tile, stack.tiles[:, : tile.area]), strict=True):
-            one.add(row)
+    if counts:
+        for count, row in zip(counts, _once(tile, stack.tiles[:, : tile.area]), strict=True):
+            count(row)
 
 
 def _collect(tile: Tile, flat: torch.Tensor, values: torch.Tensor, start: int) -> int:

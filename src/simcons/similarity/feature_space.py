@@ -8,7 +8,7 @@ in the order of the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,22 +17,12 @@ import torch
 from simcons.core.arrays import Array, Rows
 from simcons.core.errors import UserError
 from simcons.core.progress import progress
-from simcons.similarity.blocks import Blocks, Subsets
+from simcons.similarity.blocks import Subsets
+from simcons.similarity.from_sums import HsicParts
+from simcons.similarity.plan import GB, Task
 from simcons.similarity.prepare import moments
-from simcons.similarity.values import HsicParts
 
 CHUNK_BYTES = 1 << 28  # of rows of all models, in float64
-
-
-def costs(n: int, dims: list[int], *, other_kernels: bool) -> tuple[float, float]:
-    """Return the floating-point operations of linear CKA by tiles and in feature space.
-
-    Tiles: n^2 d for each model's upper triangle, n^2 m^2 to add up products; where tiles are made
-    for other kernels anyway, only the latter. Feature space: n d_i d_j for every pair.
-    """
-    m, total = len(dims), float(sum(dims))
-    tiles = float(n) ** 2 * (m * m + (0.0 if other_kernels else total))
-    return tiles, n * total * total
 
 
 @dataclass
@@ -48,40 +38,20 @@ class _Model:
     crossed: Array  # (B, m, d) sums of rows times the squared norms of each model's rows
 
 
-def linear_parts(
-    arrays: Mapping[str, Rows],
-    blocks: Blocks,
-    subsets: Subsets,
-    *,
-    normalize: bool,
-    memory_gb: float,
-    device: torch.device,
-) -> HsicParts:
+def linear_parts(task: Task, device: torch.device) -> HsicParts:
     """Return the sums that HSIC needs, per subset, for linear kernels.
 
-    Parameters
-    ----------
-    arrays
-        Model id -> (n, d) features, may be memory-mapped.
-    blocks, subsets
-        The blocks of images and the unions of blocks wanted.
-    normalize
-        Divide rows by their norms first.
-    memory_gb
-        Decides how many pairs of models are done in one reading of the features.
-    device
-        Where products are computed.
+    The memory decides how many pairs of models are done in one reading of the features.
     """
+    blocks, subsets = task.blocks, task.subsets
     block_of = np.empty(blocks.n_images, dtype=np.int64)
     block_of[blocks.order] = blocks.of_position
-    models = [
-        _model(name, a, blocks.n_blocks, len(arrays), normalize) for name, a in arrays.items()
-    ]
+    models = [_model(name, task) for name in task.models]
     m, count = len(models), len(subsets.members)
     trace, row_product, cross = np.zeros((3, count, m, m))
     own = np.zeros((blocks.n_blocks, m, m))
     pairs = [(i, j) for i in range(m) for j in range(i, m)]
-    groups = _groups(pairs, [a.shape[1] for a in arrays.values()], blocks.n_blocks, memory_gb)
+    groups = _groups(pairs, task.dims, blocks.n_blocks, task.memory_gb)
     work = float(blocks.n_images * (len(groups) + 1))
     with progress("linear CKA in feature space", work, "images") as advance:
         for rows, p, parts in _parts(models, list(range(m)), block_of, device):
@@ -89,7 +59,10 @@ def linear_parts(
             advance(rows)
         for group in groups:
             used = sorted({i for pair in group for i in pair})
-            products = _empty_products(models, group, blocks.n_blocks, device)
+            products = {
+                (i, j): torch.zeros((blocks.n_blocks, task.dims[i], task.dims[j]), device=device)
+                for i, j in group
+            }
             for rows, p, parts in _parts(models, used, block_of, device):
                 for (i, j), product in products.items():
                     product[p].addmm_(parts[i].T, parts[j])
@@ -131,7 +104,7 @@ def _add_sums(models: list[_Model], parts: dict[int, torch.Tensor], p: int, own:
         model.crossed[p] += (squares @ exact[i]).cpu().numpy()
 
 
-def _model(name: str, source: Rows, n_blocks: int, n_models: int, normalize: bool) -> _Model:
+def _model(name: str, task: Task) -> _Model:
     """Read a model once for its mean and scale.
 
     Raises
@@ -139,8 +112,8 @@ def _model(name: str, source: Rows, n_blocks: int, n_models: int, normalize: boo
     UserError
         If values are not finite or the model is constant.
     """
-    order = np.arange(len(source))
-    found = moments(name, source, order, normalize)
+    source, n_blocks = task.arrays[name], task.blocks.n_blocks
+    found = moments(name, source, np.arange(len(source)), task.normalize)
     if found.variance <= 1e-13 * found.square:
         raise UserError(
             f"model '{name}' is constant: its features are the same for all {len(source)} images "
@@ -154,7 +127,7 @@ def _model(name: str, source: Rows, n_blocks: int, n_models: int, normalize: boo
         found.divisor.numpy()[:, None],
         np.zeros((n_blocks, dim)),
         np.zeros(n_blocks),
-        np.zeros((n_blocks, n_models, dim)),
+        np.zeros((n_blocks, len(task.arrays), dim)),
     )
 
 
@@ -162,7 +135,7 @@ def _groups(
     pairs: list[tuple[int, int]], dims: list[int], n_blocks: int, memory_gb: float
 ) -> list[list[tuple[int, int]]]:
     """Divide pairs into groups whose products C_p of all blocks fit into the memory together."""
-    budget = 0.6 * memory_gb * 1e9
+    budget = 0.6 * memory_gb * GB
     groups: list[list[tuple[int, int]]] = []
     used = budget
     for i, j in pairs:
@@ -173,14 +146,6 @@ def _groups(
         groups[-1].append((i, j))
         used += size
     return groups
-
-
-def _empty_products(
-    models: list[_Model], group: list[tuple[int, int]], n_blocks: int, device: torch.device
-) -> dict[tuple[int, int], torch.Tensor]:
-    """Return zeros (B, d_i, d_j) for each pair of a group."""
-    dims = [model.source.shape[1] for model in models]
-    return {(i, j): torch.zeros((n_blocks, dims[i], dims[j]), device=device) for i, j in group}
 
 
 def _parts(

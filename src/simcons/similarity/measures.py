@@ -1,7 +1,8 @@
 """The registry of similarity measures: names, options, symmetry, invariances, references.
 
-What belongs here is what is known *about* a measure; how its tiles are computed is in `tiles`, how
-values come from accumulated sums in `values`.
+What belongs here is what is known *about* a measure. `definitions` has what it is; the engine
+computes kernels and distances in `tiles` and values from their sums in `from_sums`, measures of
+another kind are in `pair_measures`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from simcons.core.arrays import Array
 from simcons.core.errors import UserError, did_you_mean
+from simcons.similarity import definitions, pair_measures
 
 #: Transformations of one model's features under which a measure may promise not to change.
 INVARIANCES = MappingProxyType(
@@ -31,20 +35,15 @@ INVARIANCES = MappingProxyType(
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?"
 
 
-@dataclass(frozen=True)
-class PairFunctions:
-    """How a measure is computed that is no arithmetic on sums over images.
-
-    Parameters
-    ----------
-    summarize
-        (features (n, d) float64, options) -> what `compare` needs of one model.
-    compare
-        (summary of model_1, summary of model_2, options) -> the value; larger is more similar.
-    """
-
-    summarize: Callable[[Any, Mapping[str, Any]], Any]
-    compare: Callable[[Any, Any, Mapping[str, Any]], float]
+#: What each option in a measure's name may be.
+OPTIONS = MappingProxyType(
+    {
+        "sigma": "a number > 0, the bandwidth in the features' units",
+        "fraction": "a number > 0, the bandwidth as a share of the median distance",
+        "percent": "a number > 0 and at most 100, the share of variance kept",
+        "k": "a whole number > 0, the number of neighbours",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -58,35 +57,43 @@ class Measure:
     family
         ``"cka"`` (ratios of HSIC), ``"rsa"`` (correlations of distance matrices) or ``"pair"``
         (computed pair by pair from a summary of each model).
-    symmetric
-        Whether the value for (A, B) is the value for (B, A).
     invariances
         Keys of `INVARIANCES` that hold on the features as they reach the measure (L2 normalisation
         of the rows comes before it and has its own effects).
+    reference
+        The source of the definition.
+    definition
+        (x, y, options by name) -> the value, plainly: see `definitions`.
+    summarize
+        Of family ``"pair"``: (features (n, d) float64, options by name) -> what `compare` needs.
+    compare
+        Of family ``"pair"``: (summary of model_1, summary of model_2) -> the value.
+    symmetric
+        Whether the value for (A, B) is the value for (B, A).
     unbiased
         Whether the value does not depend on the number of images in expectation (of numerator and
         denominator, for ratios), so that split-half reliability can be corrected for length.
-    reference
-        The source of the definition.
-    options
-        Name of each option in the pattern, with what it may be.
-    pair
-        For measures of family ``"pair"``: how two models are compared; else None.
     """
 
     pattern: str
     family: str
-    symmetric: bool
     invariances: frozenset[str]
-    unbiased: bool
     reference: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    pair: PairFunctions | None = None
+    definition: Callable[..., float]
+    summarize: Callable[..., Any] | None = None
+    compare: Callable[[Any, Any], float] | None = None
+    symmetric: bool = True
+    unbiased: bool = False
 
     def __post_init__(self) -> None:
         unknown = self.invariances - INVARIANCES.keys()
         if unknown:
             raise ValueError(f"{self.pattern}: unknown invariances {sorted(unknown)}")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Name of each option in the pattern, with what it may be."""
+        return {name: OPTIONS[name] for name in re.findall(r"<(\w+)>", self.pattern)}
 
 
 @dataclass(frozen=True)
@@ -112,40 +119,56 @@ class MeasureCall:
         """Whether this is the biased form of CKA."""
         return self.name.endswith("_biased")
 
+    def define(self, x: Array, y: Array) -> float:
+        """Return the value of two models' features, (n, d_1) and (n, d_2), by the definition."""
+        return float(self.measure.definition(x, y, **self.options))
 
-_KORNBLITH = (
-    "Kornblith, Norouzi, Lee, Hinton: Similarity of Neural Network Representations Revisited, "
-    "ICML 2019"
-)
-_SONG = (
-    "unbiased HSIC: Song et al., Supervised Feature Selection via Dependence Estimation, ICML 2007"
-)
-_RSA = (
-    "Kriegeskorte, Mur, Bandettini: Representational similarity analysis, "
-    "Frontiers in Systems Neuroscience 2008"
-)
-_LINEAR = frozenset({"permutation", "orthogonal", "isotropic_scaling", "translation"})
+
+_KORNBLITH = "Kornblith et al.: Similarity of Neural Network Representations Revisited, ICML 2019"
+_RSA = "Kriegeskorte et al.: Representational similarity analysis, Front. Syst. Neurosci. 2008"
+_WILLIAMS = "Williams et al.: Generalized Shape Metrics on Neural Representations, NeurIPS 2021"
+_HUH = "Huh, Cheung, Wang, Isola: The Platonic Representation Hypothesis, ICML 2024"
+_NBS = "Tang et al. 2020; Harvey et al.: Duality of Bures and Shape Distances, UniReps 2023"
+_SVCCA = "Raghu, Gilmer, Yosinski, Sohl-Dickstein: SVCCA, NeurIPS 2017"
+_PWCCA = "Morcos, Raghu, Bengio: Insights on representational similarity, NeurIPS 2018"
 _RBF = frozenset({"permutation", "orthogonal", "translation"})
-_DISTANCE_INVARIANCES = {
+_SHAPE = _RBF | {"isotropic_scaling"}
+_KNN = frozenset({"permutation", "orthogonal", "isotropic_scaling"})
+_DISTANCES = {
     "correlation": frozenset({"permutation", "isotropic_scaling", "row_scaling", "row_shift"}),
-    "cosine": frozenset({"permutation", "orthogonal", "isotropic_scaling", "row_scaling"}),
-    "euclidean": frozenset({"permutation", "orthogonal", "isotropic_scaling", "translation"}),
+    "cosine": _KNN | {"row_scaling"},
+    "euclidean": _SHAPE,
 }
-_SIGMA = {"sigma": "a number > 0, the bandwidth in the features' units"}
-_FRACTION = {"fraction": "a number > 0, the bandwidth as a share of the median distance"}
 
 
-def _cka(pattern: str, invariances: frozenset[str], options: Mapping[str, str]) -> list[Measure]:
+def _cka(pattern: str, invariances: frozenset[str], definition: Callable[..., float]) -> Measure:
+    biased = pattern.endswith("_biased")
+    reference = _KORNBLITH if biased else f"{_KORNBLITH}; HSIC: Song et al., ICML 2007"
+    made = partial(definition, biased=biased)
+    return Measure(pattern, "cka", invariances, reference, made, unbiased=not biased)
+
+
+def _rsa(distance: str, correlation: str) -> Measure:
+    pattern, invariances = f"rsa_{distance}_{correlation}", _DISTANCES[distance]
+    return Measure(pattern, "rsa", invariances, _RSA, definitions.rsa, unbiased=True)
+
+
+def _pair_measures() -> list[Measure]:
+    d, p = definitions, pair_measures
+    corrected = (d.mutual_knn_corrected, p.neighbours, p.mutual_knn_corrected)
+    svcca = (d.svcca, p.variance_basis, p.mean_canonical_correlation)
+    pwcca = (d.pwcca, p.full_basis, p.projection_weighted_cca, False)
+    r2, unrotated = f"{_KORNBLITH}, eq. 5", _SHAPE - {"orthogonal"}
     return [
-        Measure(pattern, "cka", True, invariances, True, f"{_KORNBLITH}; {_SONG}", options),
-        Measure(f"{pattern}_biased", "cka", True, invariances, False, _KORNBLITH, options),
-    ]
-
-
-def _rsa(distance: str) -> list[Measure]:
-    return [
-        Measure(f"rsa_{distance}_{c}", "rsa", True, _DISTANCE_INVARIANCES[distance], True, _RSA)
-        for c in ("pearson", "spearman")
+        Measure("procrustes", "pair", _SHAPE, _WILLIAMS, d.procrustes, p.compact, p.nuclear_cosine),
+        Measure("angular_shape", "pair", _SHAPE, _WILLIAMS, d.angular_shape, p.compact, p.angular),
+        Measure("nbs", "pair", _SHAPE, _NBS, d.nbs, p.compact, p.nuclear_cosine),
+        Measure("svcca_<percent>", "pair", _SHAPE, _SVCCA, *svcca),
+        Measure("pwcca", "pair", unrotated, _PWCCA, *pwcca),
+        Measure("linear_r2", "pair", _SHAPE, r2, d.linear_r2, p.full_basis, p.linear_r2, False),
+        Measure("mutual_knn_<k>", "pair", _KNN, _HUH, d.mutual_knn, p.neighbours, p.mutual_knn),
+        Measure("mutual_knn_<k>_corrected", "pair", _KNN, _HUH, *corrected),
+        Measure("cknna_<k>", "pair", _KNN, _HUH, d.cknna, p.neighbours, p.cknna),
     ]
 
 
@@ -153,10 +176,14 @@ def _rsa(distance: str) -> list[Measure]:
 MEASURES: dict[str, Measure] = {
     measure.pattern: measure
     for measure in [
-        *_cka("cka_linear", _LINEAR, {}),
-        *_cka("cka_rbf_median_<fraction>", _RBF | {"isotropic_scaling"}, _FRACTION),
-        *_cka("cka_rbf_<sigma>", _RBF, _SIGMA),
-        *[m for distance in _DISTANCE_INVARIANCES for m in _rsa(distance)],
+        _cka("cka_linear", _SHAPE, definitions.cka_linear),
+        _cka("cka_linear_biased", _SHAPE, definitions.cka_linear),
+        _cka("cka_rbf_median_<fraction>", _SHAPE, definitions.cka_rbf_median),
+        _cka("cka_rbf_median_<fraction>_biased", _SHAPE, definitions.cka_rbf_median),
+        _cka("cka_rbf_<sigma>", _RBF, definitions.cka_rbf),
+        _cka("cka_rbf_<sigma>_biased", _RBF, definitions.cka_rbf),
+        *(_rsa(distance, c) for distance in _DISTANCES for c in ("pearson", "spearman")),
+        *_pair_measures(),
     ]
 }
 
@@ -169,15 +196,12 @@ def lookup(name: str) -> MeasureCall:
     UserError
         If there is no such measure, or an option is out of its range.
     """
+    if name in MEASURES and not MEASURES[name].options:
+        return MeasureCall(name, MEASURES[name], _options(name, MEASURES[name], {}))
     for pattern, measure in MEASURES.items():
-        match = re.fullmatch(_regex(pattern), name)
+        match = re.fullmatch(re.sub(r"<(\w+)>", r"(?P<\1>[^_]*)", pattern), name)
         if match:
             return MeasureCall(name, measure, _options(name, measure, match.groupdict()))
-    for pattern, measure in MEASURES.items():
-        match = re.fullmatch(_regex(pattern, r"[^_]*"), name)
-        if match:
-            allowed = "; ".join(f"{k} must be {v}" for k, v in measure.options.items())
-            raise UserError(f"measure '{name}': {allowed} (pattern {pattern})")
     raise UserError(f"unknown measure '{name}': {did_you_mean(name, MEASURES, show=40)}")
 
 
@@ -199,40 +223,19 @@ def parse(names: Sequence[str]) -> list[MeasureCall]:
     return [lookup(name) for name in names]
 
 
-def _regex(pattern: str, number: str = _NUMBER) -> str:
-    """Turn ``cka_rbf_<sigma>`` into a regular expression with a named group per option."""
-    return re.sub(r"<(\w+)>", lambda m: f"(?P<{m.group(1)}>{number})", pattern)
-
-
 def _options(name: str, measure: Measure, texts: dict[str, str]) -> dict[str, Any]:
+    """Return a name's options as numbers, checked."""
     options: dict[str, Any] = {}
     for key, text in texts.items():
-        value = float(text)
-        whole = "whole" in measure.options[key]
-        good = math.isfinite(value) and value > 0 and not (whole and value != int(value))
-        if not good or (key == "percent" and value > 100):
-            raise UserError(f"measure '{name}': {key} must be {measure.options[key]}, got {text}")
+        value = float(text) if re.fullmatch(_NUMBER, text) else 0.0
+        whole = key == "k"
+        good = 0 < value < math.inf and (value <= 100 or key != "percent")
+        if not good or (whole and value != int(value)):
+            raise UserError(f"measure '{name}': {key} must be {OPTIONS[key]}, got '{text}'")
         options[key] = int(value) if whole else value
     if measure.family == "rsa":
         _, options["distance"], options["correlation"] = measure.pattern.split("_")
     return options
-
-
-def add_measure(measure: Measure) -> None:
-    """Add a measure to the registry.
-
-    Raises
-    ------
-    UserError
-        If its name is taken or is not fit for a file name.
-    """
-    if measure.pattern in MEASURES:
-        raise UserError(f"measure '{measure.pattern}' exists already")
-    if not re.fullmatch(r"[a-z0-9_.]+", re.sub(r"<\w+>", "1", measure.pattern)):
-        raise UserError(
-            f"measure '{measure.pattern}': names are made of lower-case letters, digits, _ and ."
-        )
-    MEASURES[measure.pattern] = measure
 
 
 def register_measure(
@@ -240,7 +243,7 @@ def register_measure(
     compare: Callable[[Any, Any], float],
     *,
     reference: str,
-    summarize: Callable[[Any], Any] | None = None,
+    summarize: Callable[[Any], Any] = lambda x: x,
     symmetric: bool = True,
     invariances: Sequence[str] = ("permutation",),
     unbiased: bool = False,
@@ -257,17 +260,27 @@ def register_measure(
     reference
         Where it is defined.
     summarize
-        Work that is done once per model, or None.
+        Work that is done once per model.
     symmetric, invariances, unbiased
         See `Measure`.
+
+    Raises
+    ------
+    UserError
+        If the name is taken or is not fit for a file name.
 
     Examples
     --------
     >>> register_measure("mean_cosine", lambda x, y: float((x.mean(0) @ y.mean(0))), reference="me")
     """
-    pair = PairFunctions(
-        summarize=lambda x, _: x if summarize is None else summarize(x),
-        compare=lambda x, y, _: compare(x, y),
-    )
+    if name in MEASURES:
+        raise UserError(f"measure '{name}' exists already")
+    if not re.fullmatch(r"[a-z0-9_.]+", name):
+        raise UserError(f"measure '{name}': names are made of lower-case letters, digits, _ and .")
+
+    def definition(x: Array, y: Array) -> float:
+        return compare(summarize(x), summarize(y))
+
     kind = frozenset(invariances)
-    add_measure(Measure(name, "pair", symmetric, kind, unbiased, reference, {}, pair))
+    functions = (definition, summarize, compare, symmetric, unbiased)
+    MEASURES[name] = Measure(name, "pair", kind, reference, *functions)

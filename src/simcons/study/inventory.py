@@ -10,9 +10,8 @@ from simcons.core.paths import Paths
 from simcons.datasets import manifest_digest, split_counts
 from simcons.features.extraction import feature_parts
 from simcons.models.zoo.trained import zoo_parts
+from simcons.probes.dataset_probes import probe_parts, variant_parts
 from simcons.probes.results import probe_folder
-from simcons.probes.run import probe_parts
-from simcons.probes.run_variant import variant_parts
 from simcons.study.params import Study
 
 

@@ -284,7 +284,7 @@ def _with_sizes(study: Study, paths: Paths) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from simcons.similarity.tables import read_header
+    from simcons.similarity.folders import read_header
 
     ids = {name: spec.id for name, spec in study.dataset_specs().items()}
     sizes = {name: read_header(paths.similarity(name)).get("n_images") for name in study.measured()}

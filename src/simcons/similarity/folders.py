@@ -112,10 +112,7 @@ def read_replicates(folder: Path) -> pd.DataFrame:
     UserError
         If the file is missing, damaged or has other columns.
     """
-    path = Path(folder) / "replicates.parquet"
-    table = read_parquet(path)
-    _check_columns(path, table, REPLICATE_COLUMNS)
-    return table
+    return _read_table(Path(folder) / "replicates.parquet", REPLICATE_COLUMNS)
 
 
 def read_chance(folder: Path) -> pd.DataFrame:
@@ -131,23 +128,23 @@ def read_chance(folder: Path) -> pd.DataFrame:
     path = Path(folder) / CHANCE_FILE
     if not path.is_file():
         return pd.DataFrame({column: [] for column in CHANCE_COLUMNS})
+    return _read_table(path, CHANCE_COLUMNS)
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table that must have exactly these columns."""
     table = read_parquet(path)
-    _check_columns(path, table, CHANCE_COLUMNS)
-    return table
-
-
-def _check_columns(path: Path, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
     if tuple(table.columns) != columns:
         raise UserError(
             f"{path}: columns are {', '.join(table.columns)}; needed: {', '.join(columns)}"
         )
+    return table
 
 
 def _read_matrix(
     path: Path, name: str, models: list[str], reliability: dict[str, float | None]
 ) -> SimilarityMatrix:
-    table = read_parquet(path)
-    _check_columns(path, table, COLUMNS)
+    table = _read_table(path, COLUMNS)
     symmetric = lookup(name).measure.symmetric
     expected = model_pairs(models, ordered=not symmetric)
     found = list(zip(table["model_1"], table["model_2"], strict=True))

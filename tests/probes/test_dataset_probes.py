@@ -10,7 +10,7 @@ import pytest
 from simcons.core.store import Store
 from simcons.features.files import FeatureFile
 from simcons.probes import Protocol, load_probe
-from simcons.probes.run import run_combination, run_probes
+from simcons.probes.dataset_probes import run_combination, run_probes
 
 PROTOCOL = Protocol(solver="ridge", seeds=(0, 1))
 
@@ -45,7 +45,7 @@ def test_writes_probes_and_tables(files, tmp_path: Path) -> None:
 
 
 def test_adding_a_model_or_seed_trains_only_that(files, tmp_path: Path, monkeypatch) -> None:
-    from simcons.probes import run
+    from simcons.probes import dataset_probes as run
 
     trained: list[tuple[str, int]] = []
     fit = run.fit_linear_probe

@@ -1,9 +1,11 @@
-"""Similarities of one more model to those of a study, without those between the latter."""
+"""Tables with other models in their rows than in their columns: layers, one more model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from simcons.core.errors import UserError
 from simcons.similarity.compute import VALUES_ALONE, compute_similarity
@@ -76,3 +78,41 @@ def _unused(models: Sequence[str]) -> str:
     while name in models:
         name += "_"
     return name
+
+
+def layer_map(
+    layers: Mapping[str, Any],
+    others: Mapping[str, Any] | None = None,
+    *,
+    measure: str = "cka_linear",
+    **options: Any,
+) -> pd.DataFrame:
+    """Compute the layer x layer map of one model, or of two, on the same images.
+
+    Parameters
+    ----------
+    layers
+        Layer name -> (n, d) features, in the order wanted.
+    others
+        The second model's layers; None: the first's.
+    measure
+        A measure's name.
+    **options
+        Passed on to `compute_similarity`.
+
+    Returns
+    -------
+    DataFrame
+        A row per layer of the first model, a column per layer of the second.
+    """
+    import pandas as pd
+
+    rows = {f"a{i:04d}": value for i, value in enumerate(layers.values())}
+    columns = rows
+    if others is not None:
+        columns = {f"b{i:04d}": value for i, value in enumerate(others.values())}
+    options = {**VALUES_ALONE, **options}
+    matrix = compute_similarity({**rows, **columns}, [measure], **options)[measure]
+    at = np.ix_([matrix.index(r) for r in rows], [matrix.index(c) for c in columns])
+    names = list(layers if others is None else others)
+    return pd.DataFrame(matrix.values[at], index=list(layers), columns=names)

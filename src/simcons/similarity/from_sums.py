@@ -13,6 +13,7 @@ from simcons.core.arrays import Array
 from simcons.core.errors import UserError
 from simcons.similarity.blocks import Blocks, Subsets
 from simcons.similarity.engine import ZERO_ENTRY, Sums, pair_counts
+from simcons.similarity.measures import MeasureCall
 
 ZERO_SUM = 1e-7  # the share of a raw sum of squares that float32 sums cannot tell from zero
 
@@ -104,25 +105,35 @@ def pair_weights(blocks: Blocks, subsets: Subsets) -> Array:
     return np.where(p == q, 1.0, 2.0) * subsets.members[:, p] * subsets.members[:, q]
 
 
-def subset_covariance(sums: Sums, blocks: Blocks, subsets: Subsets) -> Array:
-    """Return the centred sums of products of distance matrices over the upper triangle.
+def distance_products(sums: Sums, blocks: Blocks, subsets: Subsets) -> tuple[Array, Array]:
+    """Return sums of products of distances over the pairs of images: raw, and centred.
 
     Returns
     -------
-    ndarray
-        (S, m, m) float64.
+    tuple of ndarray
+        (S, m, m) float64 each.
     """
     weights = pair_weights(blocks, subsets) / 2
     total = weights @ sums.totals
     number = ((weights > 0) @ pair_counts(blocks).astype(np.float64))[:, None, None]
-    cross = np.tensordot(weights, sums.products, axes=1)
-    return cross - total[:, :, None] * total[:, None, :] / number
+    raw = np.tensordot(weights, sums.products, axes=1)
+    return raw, raw - total[:, :, None] * total[:, None, :] / number
 
 
-def raw_squares(sums: Sums, blocks: Blocks, subsets: Subsets) -> Array:
-    """Return (m,) sums of squares of all entries, each model's, on the whole set."""
-    own = np.einsum("pii->pi", sums.products)
-    return pair_weights(blocks, subsets)[0] @ own
+def cka_values(call: MeasureCall, parts: HsicParts, models: list[str]) -> tuple[Array, list[str]]:
+    """Return a CKA's values (S, m, m) and notes; see `normalized`."""
+    raw = np.diag(parts.trace[0])
+    floor = noise_floor(raw, parts.magnitude, int(parts.n[0]))
+    return normalized(hsic(parts, biased=call.biased), floor, models, call.name, "HSIC with itself")
+
+
+def rsa_values(
+    call: MeasureCall, sums: Sums, blocks: Blocks, subsets: Subsets, models: list[str]
+) -> tuple[Array, list[str]]:
+    """Return an RSA's values (S, m, m) and notes; see `normalized`."""
+    raw, centred = distance_products(sums, blocks, subsets)
+    floor = noise_floor(2 * np.diag(raw[0]), sums.magnitude, blocks.n_images)
+    return normalized(centred, floor, models, call.name, "variance of distances")
 
 
 def noise_floor(raw: Array, magnitude: Array, n: int) -> Array:

@@ -1,4 +1,4 @@
-"""Pair measures: against plain definitions and known answers; a measure of one's own."""
+"""Pair measures: against other ways to compute them and known answers; a measure of one's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.linalg import sqrtm
 from sklearn.linear_model import LinearRegression
 
 from simcons.core.errors import UserError
-from simcons.similarity import MEASURES, compute_similarity, pairs, register_measure
+from simcons.similarity import MEASURES, compute_similarity, pair_values, register_measure
 
 from . import data, reference
 
@@ -162,7 +162,7 @@ def test_standard_errors_are_left_out_where_they_cost_too_much(xy, monkeypatch):
     assert full["procrustes"].standard_error is not None
     assert full["procrustes"].reliability is None  # depends on the number of images
     assert len(full.replicates) == (4 + 2) * 3
-    monkeypatch.setattr(pairs, "AFFORDABLE", 0.0)
+    monkeypatch.setattr(pair_values, "AFFORDABLE", 0.0)
     short = compute_similarity(features, ["procrustes"], n_blocks=4, n_halves=1)
     assert short["procrustes"].standard_error is None
     assert np.array_equal(short["procrustes"].values, full["procrustes"].values)

@@ -1,4 +1,4 @@
-"""What a similarity can be read against: chance (shuffled images) and seed replicates; layers."""
+"""What a similarity can be read against: chance (shuffled images) and seeds of one model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from simcons.core.arrays import SelectedRows
 from simcons.core.errors import UserError
 from simcons.similarity.compute import VALUES_ALONE, compute_similarity
-from simcons.similarity.inputs import check_features
+from simcons.similarity.feature_rows import check_features
+from simcons.similarity.folders import CHANCE_COLUMNS
 from simcons.similarity.matrix import SimilarityMatrix
 from simcons.similarity.measures import lookup
-from simcons.similarity.tables import CHANCE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,41 +94,3 @@ def seed_level(matrix: SimilarityMatrix, families: Mapping[str, str]) -> pd.Data
     second = table["model_2"].map(lambda m: families.get(m, m))
     table.insert(0, "family", first)
     return table[first == second].reset_index(drop=True)
-
-
-def layer_map(
-    layers: Mapping[str, Any],
-    others: Mapping[str, Any] | None = None,
-    *,
-    measure: str = "cka_linear",
-    **options: Any,
-) -> pd.DataFrame:
-    """Compute the layer x layer map of one model, or of two, on the same images.
-
-    Parameters
-    ----------
-    layers
-        Layer name -> (n, d) features, in the order wanted.
-    others
-        The second model's layers; None: the first's.
-    measure
-        A measure's name.
-    **options
-        Passed on to `compute_similarity`.
-
-    Returns
-    -------
-    DataFrame
-        A row per layer of the first model, a column per layer of the second.
-    """
-    import pandas as pd
-
-    rows = {f"a{i:04d}": value for i, value in enumerate(layers.values())}
-    columns = rows
-    if others is not None:
-        columns = {f"b{i:04d}": value for i, value in enumerate(others.values())}
-    options = {**VALUES_ALONE, **options}
-    matrix = compute_similarity({**rows, **columns}, [measure], **options)[measure]
-    at = np.ix_([matrix.index(r) for r in rows], [matrix.index(c) for c in columns])
-    names = list(layers if others is None else others)
-    return pd.DataFrame(matrix.values[at], index=list(layers), columns=names)

@@ -12,8 +12,7 @@ from simcons.core.errors import UserError
 from simcons.core.store import Store
 from simcons.features.files import FeatureFile
 from simcons.probes import Protocol, load_probe
-from simcons.probes.run import run_probes
-from simcons.probes.run_variant import run_variant
+from simcons.probes.dataset_probes import run_probes, run_variant
 
 PROTOCOL = Protocol(solver="ridge", seeds=(0, 1))
 CLASSES = [0, 2, 3]  # of the parent's four
@@ -90,7 +89,7 @@ def test_fewer_classes_are_easier_than_all(study, tmp_path):
 
 
 def test_scores_in_the_store_are_not_computed_again(study, tmp_path, monkeypatch):
-    from simcons.probes import run_variant as module
+    from simcons.probes import dataset_probes as module
 
     scored = []
     real = module.score_variant
