@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import tempfile
+import time
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from dvc.repo import Repo
+from dvc_data.hashfile.hash import hash_file
 from remote_study import assert_nothing_false, assert_same_results, path_in_remote, simcons
 from typer.testing import CliRunner
 
@@ -74,6 +77,27 @@ def test_what_is_missing_or_truncated_in_the_remote_is_named_and_healed(study, s
     assert (healed["moved"], healed["replaced"]) == (2, 1)
     attempt(stranger, "pull")
     assert_same_results(stranger, study)
+
+
+def test_hashing_what_came_is_no_silence(study, stranger, monkeypatch):
+    attempt(study, "push")
+    hashed = []
+
+    def slowly(path, *args, **kwargs):
+        hashed.append(path)
+        time.sleep(0.3)
+        return hash_file(path, *args, **kwargs)
+
+    monkeypatch.setattr("dvc_data.hashfile.hash.hash_file", slowly)
+    monkeypatch.setattr("simcons.remote.report._BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(Attempt, "_put_into_workspace", lambda self, outputs: None)
+    with Repo(str(stranger.root)) as repo, tempfile.TemporaryFile("w+") as events:
+        request = {"action": "pull", "targets": ["subset"], "remote": None, "force": False}
+        Attempt(repo, request, Report(os.dup(events.fileno()))).pull()
+        events.seek(0)
+        beats = events.read().count('"moved"')
+    assert len(hashed) >= 2
+    assert beats >= 10
 
 
 def test_what_is_nowhere_is_named(study):
