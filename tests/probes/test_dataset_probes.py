@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from simcons.core.store import Store
-from simcons.features.files import FeatureFile
+from simcons.features.feature_files import FeatureFile
 from simcons.probes import Protocol, load_probe
 from simcons.probes.dataset_probes import run_combination, run_probes
 

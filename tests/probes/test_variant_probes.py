@@ -10,7 +10,7 @@ import pytest
 
 from simcons.core.errors import UserError
 from simcons.core.store import Store
-from simcons.features.files import FeatureFile
+from simcons.features.feature_files import FeatureFile
 from simcons.probes import Protocol, load_probe
 from simcons.probes.dataset_probes import run_probes, run_variant
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import analyses, entries, execute, place, running, sharing, study
+from simcons.cli import analyses, entries, execute, running, sharing, study
 
 app = typer.Typer(
     name="simcons",
@@ -29,7 +29,7 @@ app.command("probe")(analyses.probe)
 app.command("consistency")(analyses.consistency)
 app.command("import-results")(sharing.import_results)
 app.command("export")(sharing.export)
-app.command("place")(place.place)
+app.command("place")(analyses.place)
 app.command("exec", context_settings=execute.PASS_ON)(execute.command)
 
 

@@ -4,6 +4,6 @@ Extraction is not imported here: it needs torchvision, which takes a second to l
 only read features.
 """
 
-from simcons.features.files import FeatureFile, check_aligned, read_aligned
+from simcons.features.feature_files import FeatureFile, check_aligned, read_aligned
 
 __all__ = ["FeatureFile", "check_aligned", "read_aligned"]

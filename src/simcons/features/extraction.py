@@ -27,7 +27,7 @@ from simcons.core.store import Store, copy_out
 from simcons.datasets import ensure_shards, manifest_digest, read_index, split_counts
 from simcons.features.batches import Batch, Plan, read_batches
 from simcons.features.device import Runner, make_runner, n_workers
-from simcons.features.files import FeatureFile
+from simcons.features.feature_files import FeatureFile
 from simcons.models.extractor import Extractor, at_layer, fingerprint_parts, load
 from simcons.models.transforms import ImageTransform
 

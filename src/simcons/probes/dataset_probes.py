@@ -13,7 +13,7 @@ from simcons.core.paths import SPLITS
 from simcons.core.progress import progress
 from simcons.core.store import Store, copy_out
 from simcons.features import check_aligned, read_aligned
-from simcons.features.files import FeatureFile
+from simcons.features.feature_files import FeatureFile
 from simcons.probes.agreement import probe_error_consistency
 from simcons.probes.combine import fit_combination
 from simcons.probes.linear import fit_linear_probe
