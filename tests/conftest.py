@@ -24,26 +24,22 @@ gc.set_threshold(50_000)
 PIPELINE = Path(__file__).parent / "pipeline"
 
 
-def group(item: pytest.Item) -> str | None:
-    """Name the tests that must share a worker, those of the pipeline by what they build on."""
+def group(item: pytest.Item) -> str:
+    """Name the tests that share a worker: a file's, or those that build on one finished study."""
     uses = set(getattr(item, "fixturenames", ()))
-    if PIPELINE not in item.path.parents:
-        return None
-    if uses & {"again", "zooless"}:
-        return "from the miniature"
-    return "miniature" if "finished" in uses else item.path.stem
+    if PIPELINE not in item.path.parents or "finished" not in uses:
+        return item.path.stem
+    return "from the miniature" if uses & {"again", "zooless"} else "miniature"
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the pipeline's groups first, the longest before the others."""
+    """Start the pipeline's groups first: they take longest."""
     order = ["miniature", "test_import_pipeline", "from the miniature"]
-    groups = {item: group(item) for item in items}
-    for item, name in groups.items():
-        if name:
-            item.add_marker(pytest.mark.xdist_group(name))
     place = {name: i for i, name in enumerate(order)}
-    items.sort(key=lambda item: place.get(groups[item], len(order) + (groups[item] is None)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: place.get(group(item), len(order)))
 
 
 @pytest.hookimpl(trylast=True)
