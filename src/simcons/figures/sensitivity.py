@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from simcons.consistency import relation_intervals
+from simcons.consistency import Settings, relation_intervals
 from simcons.figures import layout, style
 from simcons.figures.inputs import (
     Description,
@@ -72,9 +72,9 @@ def sensitivity_table(
             continue
         largest = by_dataset[present[-1]]
         pairs = pd.concat([_pairs(by_dataset[d], largest, d) for d in present])
-        found = relation_intervals(
-            pairs, "value", "reference", models, ["pearson"], n_bootstrap=N_BOOTSTRAP
-        ).set_index("dataset")
+        settings = Settings(methods=["pearson"], n_bootstrap=N_BOOTSTRAP)
+        found = relation_intervals(pairs, "value", "reference", models, settings)
+        found = found.set_index("dataset")
         for d in present:
             own = pairs[pairs["dataset"] == d]
             error = by_dataset[d].standard_error
