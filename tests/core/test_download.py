@@ -75,7 +75,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     found = Server()
-    thread = threading.Thread(target=found.serve_forever, daemon=True)
+    thread = threading.Thread(
+        target=found.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     yield found
     found.shutdown()

@@ -29,7 +29,11 @@ def imported(tmp_path_factory) -> Clone:
         "moved data/similarity/shapes" in clone.run("simcons", "study", "use", "published").stdout
     )
     values = clone.params
-    values["consistency"] |= {"n_bootstrap": 100, "n_permutations": 100}
+    values["consistency"] |= {
+        "n_bootstrap": 100,
+        "n_permutations": 100,
+        "categories": ["objective"],
+    }
     clone.params = values
     clone.dvc("repro")
     clone.commit("imported")

@@ -48,39 +48,8 @@ def test_every_stage_is_done_and_status_says_so(finished):
     assert finished.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_from_nothing_again_gives_the_same_hashes(finished, tmp_path):
-    again = make_clone(tmp_path / "again")
-    again.dvc("repro")
-    assert again.lock_hashes() == finished.lock_hashes()
-    assert again.file_hashes("metrics") == finished.file_hashes("metrics")
-
-
 def test_with_nothing_changed_nothing_runs(study):
     assert reran(study.dvc("repro")) == set()
-
-
-def test_the_probe_grid_does_not_touch_features(study):
-    done = study.dvc("exp", "run", "-S", "probe.epochs=3", *RESULTS)
-    probes = {"probe@shapes", "probe@textures"}
-    assert reran(done) == probes | {"performance_gap", "learned"}
-    assert "probe.epochs" in study.dvc("exp", "show", "--csv").stdout
-
-
-def test_a_model_removed_and_added_again(study):
-    before, files = study.lock_hashes(), study.file_hashes("data/features")
-    values = study.params
-    values["models"].remove("untrained_vit_tiny")
-    values["models"].append("untrained_resnet10t")
-    study.params = values
-    study.dvc("repro", *RESULTS)
-    assert not (study.root / "data/features/shapes/untrained_vit_tiny").exists()
-    kept = study.file_hashes("data/features")
-    assert {k: v for k, v in kept.items() if k in files} == {
-        k: v for k, v in files.items() if "vit_tiny" not in k
-    }
-    study.params = PARAMS
-    study.dvc("repro", *RESULTS)
-    assert study.lock_hashes() == before
 
 
 def test_a_changed_zoo_model_is_trained_again_and_the_others_are_not(study):
@@ -94,15 +63,22 @@ def test_a_changed_zoo_model_is_trained_again_and_the_others_are_not(study):
     assert after["trained/weights.safetensors"] != before["trained/weights.safetensors"]
 
 
-def test_a_data_set_removed_and_added_again(study):
-    before = study.lock_hashes()
+def test_a_model_and_a_data_set_changed_and_changed_back(study):
+    before, files = study.lock_hashes(), study.file_hashes("data/features")
     values = study.params
+    values["models"].remove("untrained_vit_tiny")
+    values["models"].append("untrained_resnet10t")
     values["datasets"]["letters"] = {"options": {"train_per_class": 3, "test_per_class": 1}}
     values["similarity_datasets"].append("letters")
     values["probe_datasets"].append("letters")
     study.params = values
     study.dvc("repro", *RESULTS)
     assert (study.root / "data/similarity/letters/matrix.json").is_file()
+    assert not (study.root / "data/features/shapes/untrained_vit_tiny").exists()
+    kept = study.file_hashes("data/features")
+    assert {k: v for k, v in kept.items() if k in files} == {
+        k: v for k, v in files.items() if "vit_tiny" not in k
+    }
     study.params = PARAMS
     stopped = study.run("python", "stages/consistency.py", check=False)
     assert stopped.returncode == 2
@@ -142,32 +118,45 @@ def kill_once_something_is_stored(clone: Clone, kind: str, *command: str) -> set
     return results() - before
 
 
-@pytest.mark.parametrize("stage", ["features@shapes", "probe@textures", "zoo@trained"])
-def test_a_stage_killed_in_the_middle_runs_again_to_the_same_hashes(finished, tmp_path, stage):
-    clone = make_clone(tmp_path / "killed")
+@pytest.fixture(scope="module")
+def again(tmp_path_factory) -> Clone:
+    """The miniature study once more, from nothing; its tests bring it forward in their order."""
+    return make_clone(tmp_path_factory.mktemp("again") / "study")
+
+
+@pytest.mark.parametrize("stage", ["zoo@trained", "features@shapes", "probe@textures"])
+def test_a_stage_killed_in_the_middle_runs_again_to_the_same_hashes(finished, again, stage):
     kind, _, name = stage.partition("@")
     if kind == "probe":
-        clone.dvc("repro", "features@textures")
+        again.dvc("repro", "features@textures")
     kind = {"probe": "probes"}.get(kind, kind)
-    assert kill_once_something_is_stored(clone, kind, "repro", stage)
-    clone.dvc("repro", stage)
+    assert kill_once_something_is_stored(again, kind, "repro", stage)
+    again.dvc("repro", stage)
     out = f"data/{kind}/{name}"
-    assert clone.lock_hashes()[out] == finished.lock_hashes()[out]
+    assert again.lock_hashes()[out] == finished.lock_hashes()[out]
 
 
-def test_an_experiment_killed_and_run_again_keeps_what_was_finished(study):
-    change = ["exp", "run", "-S", "probe.epochs=4", "performance_gap"]
+def test_from_nothing_again_gives_the_same_hashes(finished, again):
+    again.dvc("repro")
+    assert again.lock_hashes() == finished.lock_hashes()
+    assert again.file_hashes("metrics") == finished.file_hashes("metrics")
+
+
+def test_an_experiment_on_the_probe_grid_killed_and_run_again(study):
+    """It touches no features, and what was finished when it was killed is kept."""
+    change = ["exp", "run", "-S", "probe.epochs=4", *RESULTS]
     kept = kill_once_something_is_stored(study, "probes", *change)
     assert kept
     done = study.dvc(*change)
     assert all(os.path.exists(path) for path in kept)
-    assert "probe@shapes" in reran(done)
+    assert reran(done) == {"probe@shapes", "probe@textures", "performance_gap", "learned"}
     assert study.params["probe"]["epochs"] == 4
     assert "up to date" in study.dvc("status", "performance_gap").stdout
+    assert "probe.epochs" in study.dvc("exp", "show", "--csv").stdout
 
 
 def test_a_queued_experiment_shares_the_store(study):
-    study.dvc("exp", "run", "--queue", "-S", "subset.max_samples=30", "consistency")
+    study.dvc("exp", "run", "--queue", "-S", "subset.max_samples=30", "similarity@shapes")
     study.dvc("queue", "start")
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:

@@ -26,11 +26,15 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def zooless(tmp_path_factory) -> Clone:
-    """A finished study without a zoo, in which one of two data sets is not probed."""
+def zooless(finished, tmp_path_factory) -> Clone:
+    """A study without a zoo, in which one of two data sets is not probed; it follows another."""
+    root = tmp_path_factory.mktemp("zooless") / "study"
+    shutil.copytree(finished.root, root, symlinks=True)
+    clone = Clone(root)
     params = copy.deepcopy({**PARAMS, **SETTINGS})
     params["consistency"]["anchors"] = []
-    clone = make_clone(tmp_path_factory.mktemp("zooless") / "study", params)
+    clone.params = params
+    clone.run("simcons", "study", "tidy")
     clone.dvc("repro")
     clone.commit("results")
     return clone

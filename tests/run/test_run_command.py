@@ -13,8 +13,9 @@ import psutil
 from small_pipeline import NEEDS, Pipeline, wait_for
 
 
-def test_side_by_side_in_order_and_the_same_lock_as_the_serial_run(pipeline, tmp_path):
-    serial = Pipeline(tmp_path / "serial")
+def test_side_by_side_in_order_and_the_same_lock_as_the_serial_run(pipeline, unused, tmp_path):
+    serial = Pipeline(tmp_path / "serial", like=unused)
+    (serial.root / "slow").write_text("0")
     assert serial.run("dvc", "repro")[0] == 0
     code, out, err = pipeline.run("simcons", "run", "--jobs", "3")
     assert code == 0, err
@@ -75,6 +76,7 @@ def test_a_stage_whose_files_another_dvc_command_holds_is_tried_again(pipeline):
 
 
 def test_a_live_table_on_a_terminal(pipeline):
+    (pipeline.root / "slow").write_text("0.5")
     master, slave = pty.openpty()
     fcntl.ioctl(slave, 0x5414, b"\x18\x00\x64\x00\x00\x00\x00\x00")  # TIOCSWINSZ: 24 x 100
     process = subprocess.Popen(

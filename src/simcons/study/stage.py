@@ -6,6 +6,7 @@ A stage is a function of its arguments; `script` turns it into a command.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, MutableMapping
@@ -57,6 +58,9 @@ def start() -> Study:
 
 def script(main: Callable[..., Any]) -> None:
     """Run a stage's function as a command; its arguments are the command's."""
+    # By default Python looks for garbage after every 700 new objects. Nearly all of those made by
+    # imports and by figures stay: rarer searches save a quarter of the time of both.
+    gc.set_threshold(50_000)
     import typer
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
