@@ -260,6 +260,7 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
         intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
         relations=read_csv(paths.metrics / "performance_gap.csv"),
         analysis=tables,
+        method=study.consistency.methods[0],
         **anchors,
     )
 
