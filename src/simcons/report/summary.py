@@ -10,23 +10,28 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from simcons.figures.groups import EVERYTHING, Group, group_label, select
-from simcons.figures.inputs import (
-    CATEGORIES,
-    CATEGORY_LABELS,
+from simcons.catalog import CATEGORIES
+from simcons.figures.relations import relation_rows
+from simcons.figures.reliability import precision_table
+from simcons.figures.schema import FigureInputs, Similarities
+from simcons.figures.selection import (
+    EVERYTHING,
     LEVEL,
-    FigureInputs,
-    Similarities,
-    count,
     dataset_names,
+    ordered_datasets,
+    pair_values,
+    select,
+)
+from simcons.figures.words import (
+    AGAINST_LABELS,
+    CATEGORY_LABELS,
+    Group,
+    count,
+    group_label,
     interval,
     measure_label,
     number,
-    ordered_datasets,
-    pair_values,
 )
-from simcons.figures.relations import LABELS, relation_rows
-from simcons.figures.reliability import precision_table
 from simcons.report.tables import Cell, Table, cell
 
 LOW_RELIABILITY = 0.8
@@ -169,7 +174,7 @@ def _noise_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
 
 def _performance_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
     parts = []
-    for against, what in LABELS.items():
+    for against, what in AGAINST_LABELS.items():
         rows = relation_rows(inputs.relations, measure, against, method)
         r = rows["r"].astype(float).dropna()
         if len(r):
