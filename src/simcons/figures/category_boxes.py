@@ -15,16 +15,9 @@ from matplotlib.transforms import blended_transform_factory
 from simcons.figures import layout, style
 from simcons.figures.base import GROUPS, Entry, StudyFigure, chunks
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import (
-    EVERYTHING,
-    finite_r,
-    group_limits,
-    select,
-    varying,
-)
+from simcons.figures.selection import EVERYTHING, Group, finite_r, group_limits, select, varying
 from simcons.figures.words import (
     Description,
-    Group,
     category_label,
     count,
     group_label,

@@ -15,17 +15,8 @@ from matplotlib.figure import Figure
 from simcons.figures import layout, style
 from simcons.figures.base import CONSISTENCY, Entry, StudyFigure, chunks
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import EVERYTHING, group_order, select
-from simcons.figures.words import (
-    Description,
-    Group,
-    count,
-    counted,
-    group_label,
-    measure_label,
-    number,
-    short,
-)
+from simcons.figures.selection import EVERYTHING, Group, group_order, select
+from simcons.figures.words import Description, count, counted, group_label, measure_label, number
 
 _CEILING: dict[str, Any] = {"marker": "|", "markersize": 7, "markeredgewidth": 1.4}
 
@@ -106,7 +97,7 @@ class Ceilings(StudyFigure):
                 colour = style.INK if group == EVERYTHING else colours[group[1]]
                 _row(axis, row, groups.index(group), colour)
             layout.row_axis(axis, measure_label(measure))
-        layout.name_rows(axes[0], [short(group_label(group), 26) for group in groups])
+        layout.name_group_rows(axes[0], groups)
         layout.limits_of_r(axes)
         axes[len(axes) // 2].set_xlabel(f"{self.method.capitalize()} r over data set pairs")
         handles = [

@@ -16,6 +16,7 @@ from simcons.figures.category_boxes import group_rows
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import (
     EVERYTHING,
+    Group,
     dataset_names,
     group_limits,
     ordered_datasets,
@@ -23,7 +24,6 @@ from simcons.figures.selection import (
 )
 from simcons.figures.words import (
     Description,
-    Group,
     clipped,
     count,
     group_label,

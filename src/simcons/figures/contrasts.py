@@ -15,10 +15,9 @@ from simcons.catalog import CATEGORIES
 from simcons.figures import layout, style
 from simcons.figures.base import GROUPS, Entry, StudyFigure, chunks
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import LEVEL
+from simcons.figures.selection import LEVEL, Group
 from simcons.figures.words import (
     Description,
-    Group,
     category_label,
     contrast_label,
     interval,

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simcons.figures import style
-from simcons.figures.words import category_label, clipped, measure_label, short
+from simcons.figures.words import category_label, clipped, group_label, measure_label, short
 
 
 def panel_grid(figure: Figure, n_panels: int, n_columns: int, *, share: bool = False) -> list[Axes]:
@@ -53,6 +53,11 @@ def name_rows(axis: Axes, names: Sequence[str], *, least: int = 0, **font: Any) 
     """Name the rows 0, 1, ... from the top; room for at least ``least`` of them."""
     axis.set_yticks(range(len(names)), names, **font)
     axis.set_ylim(max(len(names), least) - 0.4, -0.6)
+
+
+def name_group_rows(axis: Axes, groups: Sequence[tuple[str, str, str]], least: int = 0) -> None:
+    """Name a row per group."""
+    name_rows(axis, [short(group_label(group), 26) for group in groups], least=least)
 
 
 def name_dataset_rows(axis: Axes, order: Sequence[str], names: Mapping[str, str]) -> None:
@@ -174,10 +179,7 @@ def pair_legend(figure: Figure, colours: Mapping[str, str], category: str = "obj
 
 
 def measure_legend(
-    figure: Figure,
-    measures: Sequence[str],
-    colours: Mapping[str, str],
-    markers: Mapping[str, str],
+    figure: Figure, measures: Sequence[str], colours: Mapping[str, str], markers: Mapping[str, str]
 ) -> None:
     """Put a legend of the measures' marks below the figure."""
     handles = [marker_handle(measure_label(m), colours[m], markers[m]) for m in measures]

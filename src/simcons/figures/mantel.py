@@ -14,16 +14,8 @@ from matplotlib.figure import Figure
 from simcons.figures import layout, style
 from simcons.figures.base import CONSISTENCY, Entry, StudyFigure, chunks
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import EVERYTHING, LEVEL, group_order, select
-from simcons.figures.words import (
-    Description,
-    Group,
-    count,
-    group_label,
-    measure_label,
-    number,
-    short,
-)
+from simcons.figures.selection import EVERYTHING, LEVEL, Group, group_order, select
+from simcons.figures.words import Description, count, group_label, measure_label, number
 
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
@@ -91,7 +83,7 @@ class Mantel(StudyFigure):
                 _points(axis, row, y, colour)
             axis.axvline(0, color=style.MUTED, linewidth=0.8, zorder=0)
             layout.row_axis(axis, measure_label(measure))
-        layout.name_rows(axes[0], [short(group_label(group), 26) for group in groups], least=3)
+        layout.name_group_rows(axes[0], groups, least=3)
         layout.limits_of_r(axes)
         axes[len(axes) // 2].set_xlabel(f"{self.method.capitalize()} r, a mark per data set pair")
         above = "above chance (p < 0.05, all pairs of data sets corrected for)"

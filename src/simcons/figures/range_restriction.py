@@ -16,7 +16,7 @@ from simcons.figures import layout, style
 from simcons.figures.base import GROUPS, Entry, StudyFigure
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import EVERYTHING, group_order, select
-from simcons.figures.words import Description, group_label, measure_label, number, short
+from simcons.figures.words import Description, group_label, measure_label, number
 
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
@@ -98,8 +98,7 @@ class RangeRestriction(StudyFigure):
             axis.set_xlabel(label, fontsize=7)
             layout.row_axis(axis)
         axes[3].set_xlim(left=0)
-        names = [short(group_label(row["group"]), 26) for row in self.table]
-        layout.name_rows(axes[0], names, least=3)
+        layout.name_group_rows(axes[0], [row["group"] for row in self.table], least=3)
         return figure
 
     def describe(self) -> Description:

@@ -11,8 +11,8 @@ from scipy.stats import kendalltau, rankdata
 from simcons.catalog import CATEGORIES
 from simcons.figures import style
 from simcons.figures.schema import ByDataset, Similarities
-from simcons.figures.words import Group
 
+Group = tuple[str, str, str]  # category, group_1, group_2
 EVERYTHING: Group = ("all", "all", "all")
 LEVEL = 0.05  # of a test
 

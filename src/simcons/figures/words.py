@@ -18,8 +18,6 @@ NOTHING_LABELS = {"architecture_class": "no network", "train_data_class": "no tr
 # What a similarity is related to.
 AGAINST_LABELS = {"gap": "gap in accuracy", "error_consistency": "error consistency"}
 
-Group = tuple[str, str, str]  # category, group_1, group_2
-
 
 class Description(NamedTuple):
     """The words of a figure: title (what is seen), caption (with its numbers), alt text."""
@@ -102,7 +100,7 @@ def clipped(text: str, limit: int = 26) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip(' (-')}…"
 
 
-def group_label(group: Group) -> str:
+def group_label(group: tuple[str, str, str]) -> str:
     """Return the words for a group pair."""
     category, first, second = group
     if category == "all":

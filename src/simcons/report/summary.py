@@ -17,6 +17,7 @@ from simcons.figures.schema import FigureInputs, Similarities
 from simcons.figures.selection import (
     EVERYTHING,
     LEVEL,
+    Group,
     dataset_names,
     ordered_datasets,
     pair_values,
@@ -25,7 +26,6 @@ from simcons.figures.selection import (
 from simcons.figures.words import (
     AGAINST_LABELS,
     CATEGORY_LABELS,
-    Group,
     count,
     group_label,
     interval,
