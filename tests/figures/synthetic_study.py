@@ -178,6 +178,12 @@ def study(
     )
 
 
+def inputs_of(similarities, models, datasets, **tables) -> FigureInputs:
+    """Return inputs with these tables, be they a field or a table of the analysis."""
+    analysis = {name: tables.pop(name) for name in list(tables) if name in ANALYSIS_COLUMNS}
+    return FigureInputs(similarities, models, datasets, analysis=analysis, **tables)
+
+
 def _agreement(gap: pd.DataFrame) -> pd.DataFrame:
     """Return an error consistency that falls with the gap, undefined for the first pair of each."""
     pairs = gap.drop_duplicates(["dataset", "model_1", "model_2"])

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 from scipy.stats import kendalltau, spearmanr
-from synthetic_study import Matrix, analysed, study
+from synthetic_study import Matrix, analysed, inputs_of, study
 
 from simcons.figures import (
     catalogue,
@@ -35,6 +35,10 @@ DATASETS = pd.DataFrame(
 )
 MODELS = pd.DataFrame({"objective": ["A", "A", "A", "B"]}, index=["m1", "m2", "m3", "m4"])
 GROUP = {"measure": "cka_linear", "category": "objective", "method": "pearson"}
+
+
+def shown(similarities=None, models=MODELS, datasets=DATASETS, **tables) -> FigureInputs:
+    return inputs_of(similarities or {}, models, datasets, **tables)
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +116,18 @@ def mantel_rows() -> pd.DataFrame:
 
 def test_mantel_counts_what_is_above_chance_and_what_cannot_be_tested():
     table = mantel_rows()
-    words = Mantel(table, MODELS, ["cka_linear"]).describe()
+    words = Mantel(shown(mantel=table), ["cka_linear"]).describe()
     assert "above chance on 2 of 3 data set pairs" in words.title
     assert "within A no test: p cannot be below 0.17" in words.caption
-    (axis,) = Mantel(table, MODELS, ["cka_linear"]).draw().axes
+    (axis,) = Mantel(shown(mantel=table), ["cka_linear"]).draw().axes
     above, below, untested = axis.collections[:3]
     assert above.get_offsets()[:, 0].tolist() == [0.9, 0.5]
     assert below.get_offsets()[:, 0].tolist() == [0.1]
     assert untested.get_offsets()[:, 0].tolist() == [0.9, 0.5, 0.1]
-    assert "No permutation test" in Mantel(table.iloc[:0], MODELS, ["cka_linear"]).describe().title
+    assert (
+        "No permutation test"
+        in Mantel(shown(mantel=table.iloc[:0]), ["cka_linear"]).describe().title
+    )
 
 
 def contrast_rows(**changes) -> pd.DataFrame:
@@ -135,15 +142,18 @@ def contrast_rows(**changes) -> pd.DataFrame:
 
 
 def test_contrasts_show_intervals_and_say_which_remain():
-    words = Contrasts(contrast_rows(), ["cka_linear"]).describe()
+    words = Contrasts(shown(contrasts=contrast_rows()), ["cka_linear"]).describe()
     assert "1 of 1 that can be tested remain after correction" in words.title
     assert "1 of 1 that can be tested, the largest A − B 0.30 [0.10, 0.45]" in words.caption
     assert "p\u00a0=\u00a00.012" in words.caption
-    (axis,) = Contrasts(contrast_rows(), ["cka_linear"]).draw().axes
+    (axis,) = Contrasts(shown(contrasts=contrast_rows()), ["cka_linear"]).draw().axes
     assert horizontal(axis) == [pytest.approx((0.1, 0.45))]
-    none = Contrasts(contrast_rows(p_holm=0.2), ["cka_linear"]).describe()
+    none = Contrasts(shown(contrasts=contrast_rows(p_holm=0.2)), ["cka_linear"]).describe()
     assert "0 of 1 that can be tested remain" in none.title
-    assert "no two groups" in Contrasts(contrast_rows().iloc[:0], ["cka_linear"]).describe().title
+    assert (
+        "no two groups"
+        in Contrasts(shown(contrasts=contrast_rows().iloc[:0]), ["cka_linear"]).describe().title
+    )
 
 
 def test_range_restriction_means_and_medians():
@@ -162,10 +172,10 @@ def test_range_restriction_means_and_medians():
     assert row["r_median"] == pytest.approx(0.4)
     assert row["thorndike_median"] == pytest.approx(0.7)
     assert row["rmse_median"] == pytest.approx(0.03)
-    words = RangeRestriction(spread, companions, MODELS, "cka_linear").describe()
+    words = RangeRestriction(shown(spread=spread, companions=companions), "cka_linear").describe()
     assert "within A: SD 0.15, r 0.40 (0.70), concordance 0.40, error 0.030" in words.caption
     nothing = RangeRestriction(
-        spread.iloc[:0], companions.iloc[:0], MODELS, "cka_linear"
+        shown(spread=spread.iloc[:0], companions=companions.iloc[:0]), "cka_linear"
     ).describe()
     assert "no group" in nothing.title
 
@@ -180,14 +190,14 @@ def test_drivers_say_direction_p_and_what_cannot_be_estimated():
                    "p_holm": np.nan, "reason": "does not vary"},
         ]
     )  # fmt: skip
-    words = Drivers(table, ["cka_linear"]).describe()
+    words = Drivers(shown(drivers=table), ["cka_linear"]).describe()
     assert words.title.endswith("same training objective, less")
     assert "same training objective −0.050 (p\u00a0<\u00a00.001)" in words.caption
     assert "same model size n/a (does not vary)" in words.caption
     assert "R² 0.25" in words.caption
-    (axis,) = Drivers(table, ["cka_linear"]).draw().axes
+    (axis,) = Drivers(shown(drivers=table), ["cka_linear"]).draw().axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["same training objective"]
-    unclear = Drivers(table.assign(p_holm=0.5), ["cka_linear"]).describe()
+    unclear = Drivers(shown(drivers=table.assign(p_holm=0.5)), ["cka_linear"]).describe()
     assert "no shared category stands out" in unclear.title
 
 
@@ -201,7 +211,7 @@ def test_the_p_values_of_drivers_do_not_overlap():
             for c in ("objective", "architecture_class", "train_data_class", "size_class")
         ]
     )
-    figure = Drivers(table, measures).draw()
+    figure = Drivers(shown(drivers=table), measures).draw()
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert len(boxes) == 12
@@ -221,18 +231,21 @@ def ceiling_rows() -> pd.DataFrame:
 
 
 def test_ceilings_stand_beside_r_of_the_pairs_that_have_one():
-    (row,) = ceilings.ceiling_table(ceiling_rows(), "cka_linear").to_dict("records")
+    (row,) = ceilings.ceiling_table(ceiling_rows(), "cka_linear")
     assert (row["n"], row["n_corrected"]) == (2, 2)
     assert row["r"] == pytest.approx(0.5)  # without the pair that shares images
     assert (row["low"], row["ceiling"], row["high"]) == pytest.approx((0.8, 0.85, 0.9))
-    words = Ceilings(ceiling_rows(), MODELS, ["cka_linear"]).describe()
+    words = Ceilings(shown(corrected=ceiling_rows()), ["cka_linear"]).describe()
     assert "median r 0.50 over all models, where noise alone would allow 0.850" in words.title
     assert "r 0.50, ceiling 0.850 (lowest 0.800), corrected 0.60 on 2 of 2" in words.caption
     assert "data sets share images: 1" in words.caption
-    (axis,) = Ceilings(ceiling_rows(), MODELS, ["cka_linear"]).draw().axes
+    (axis,) = Ceilings(shown(corrected=ceiling_rows()), ["cka_linear"]).draw().axes
     assert horizontal(axis) == [pytest.approx((0.45, 0.55)), pytest.approx((0.8, 0.9))]
     none = ceiling_rows().assign(ceiling=np.nan, r_corrected=np.nan, reason="biased measure")
-    assert "none could be estimated" in Ceilings(none, MODELS, ["cka_linear"]).describe().title
+    assert (
+        "none could be estimated"
+        in Ceilings(shown(corrected=none), ["cka_linear"]).describe().title
+    )
     inputs = FigureInputs({"cka_linear": {}}, MODELS, DATASETS)
     drawn = []
     for table in (none, ceiling_rows()):
@@ -251,21 +264,23 @@ def relation_rows() -> pd.DataFrame:
 
 
 def test_relations_by_domain_with_intervals():
-    words = Relations(relation_rows(), DATASETS, ["cka_linear"]).describe()
+    words = Relations(shown(relations=relation_rows()), ["cka_linear"]).describe()
     assert "median r = 0.20, from −0.50 to 0.40 over 3 data sets" in words.title
     assert "One −0.50 [−0.80, −0.10]" in words.caption
     assert "Three 0.40, Two 0.20 [−0.30, 0.60]" in words.caption
     assert "leave out 0 on 1 of 2 data sets" in words.caption
     assert "Median by domain: Y 0.30, Z −0.50" in words.caption
     assert "1 pair without a defined value" in words.caption
-    axis = Relations(relation_rows(), DATASETS, ["cka_linear"]).draw().axes[0]
+    axis = Relations(shown(relations=relation_rows()), ["cka_linear"]).draw().axes[0]
     assert horizontal(axis) == [pytest.approx((-0.3, 0.6)), pytest.approx((-0.8, -0.1))]  # Y first
-    nothing = Relations(relation_rows().iloc[:0], DATASETS, ["cka_linear"]).describe()
+    nothing = Relations(shown(relations=relation_rows().iloc[:0]), ["cka_linear"]).describe()
     assert "no r" in nothing.title
     errors = relation_rows().assign(against="error_consistency")
     assert (
         "Cohen's kappa"
-        in Relations(errors, DATASETS, ["cka_linear"], "error_consistency").describe().caption
+        in Relations(shown(relations=errors), ["cka_linear"], "error_consistency")
+        .describe()
+        .caption
     )
 
 
@@ -299,7 +314,9 @@ def test_sensitivity_compares_with_the_largest():
     }
     members = ["d1", "d2", "d3"]
     similarities = {"cka_linear": by_dataset}
-    table = Sensitivity(similarities, models, sized(), members).table
+    table = Sensitivity(
+        shown(similarities=similarities, models=models, datasets=sized()), members
+    ).table
     upper = np.triu_indices(8, 1)
     r = np.corrcoef(by_dataset["d1"].values[upper], base[upper])[0, 1]
     assert table["r"].tolist() == pytest.approx([r, 1.0, 1.0])
@@ -307,11 +324,18 @@ def test_sensitivity_compares_with_the_largest():
     assert table["standard_error"].tolist() == pytest.approx([0.05, 0.02, 0.01])
     assert table.loc[0, "low"] < r < table.loc[0, "high"]
     assert np.isnan(table.loc[2, "low"])  # with itself there is no estimate
-    words = Sensitivity(similarities, models, sized(), members).describe()
+    words = Sensitivity(
+        shown(similarities=similarities, models=models, datasets=sized()), members
+    ).describe()
     assert f"100 images correlate with those on 1,000 with r = {number(r)}" in words.title
     assert "500: r 1.000" in words.caption
     assert "difference 0.020" in words.caption
-    assert style.png_bytes(Sensitivity(similarities, models, sized(), members).draw(), dpi=30)
+    assert style.png_bytes(
+        Sensitivity(
+            shown(similarities=similarities, models=models, datasets=sized()), members
+        ).draw(),
+        dpi=30,
+    )
 
 
 def test_the_catalogue_has_a_figure_per_series(inputs):

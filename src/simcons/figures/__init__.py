@@ -6,7 +6,7 @@ selection and words are shared with the report.
 
 from simcons.figures.base import Entry
 from simcons.figures.catalogue import catalogue, save_all
-from simcons.figures.schema import FigureInputs, Similarities, check
+from simcons.figures.schema import FigureInputs, check
 from simcons.figures.style import category_colours, save
 from simcons.figures.words import Description
 
@@ -14,7 +14,6 @@ __all__ = [
     "Description",
     "Entry",
     "FigureInputs",
-    "Similarities",
     "catalogue",
     "category_colours",
     "check",

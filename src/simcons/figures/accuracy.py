@@ -12,15 +12,14 @@ from matplotlib.figure import Figure
 from simcons.figures import layout, style
 from simcons.figures.base import PERFORMANCE, Entry, StudyFigure
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import dataset_names, ordered_datasets
+from simcons.figures.selection import ordered_datasets
 from simcons.figures.words import Description, category_label, clipped, count, number, short
 
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield the figure, if there are probes."""
     if len(inputs.probes):
-        figure = Accuracy(inputs.probes, inputs.models, inputs.datasets, inputs.variants)
-        yield Entry("accuracy", PERFORMANCE, None, figure)
+        yield Entry("accuracy", PERFORMANCE, None, Accuracy(inputs))
 
 
 def accuracy_table(
@@ -50,20 +49,18 @@ class Accuracy(StudyFigure):
     Variants, test-only data sets scored with the probes of others, stand on the right.
     """
 
-    probes: pd.DataFrame
-    models: pd.DataFrame
-    datasets: pd.DataFrame
-    variants: pd.DataFrame
+    def _table(self, scores: pd.DataFrame) -> pd.DataFrame:
+        return accuracy_table(scores, self.models, self.inputs.datasets)
 
     def paint(self) -> Figure:
         """Draw a row per model and a column per data set."""
-        if self.probes.empty:
+        if self.inputs.probes.empty:
             figure = self.canvas(1.8)
             layout.say_absent(figure.subplots(), "No probes.")
             return figure
-        table = accuracy_table(self.probes, self.models, self.datasets)
-        if len(self.variants):
-            table = table.join(accuracy_table(self.variants, self.models, self.datasets))
+        table = self._table(self.inputs.probes)
+        if len(self.inputs.variants):
+            table = table.join(self._table(self.inputs.variants))
         values = 100 * table.to_numpy(float)
         n_models, n_datasets = values.shape
         row_height = float(np.clip(6.6 / n_models, 0.1, 0.22))
@@ -78,7 +75,7 @@ class Accuracy(StudyFigure):
         size = min(7.0, 0.9 * 72 * row_height)
         texts = [[f"{v:.0f}" if np.isfinite(v) else "–" for v in row] for row in values]
         layout.annotate_cells(axis, values, texts, image, min(size, 72 * 4.6 / n_datasets / 2.0))
-        names = dataset_names(self.datasets)
+        names = self.names
         rows = [short(str(model), 34) for model in table.index]
         axis.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=size)
         layout.name_columns(axis, [clipped(names[str(d)]) for d in table.columns], 6.5)
@@ -88,17 +85,18 @@ class Accuracy(StudyFigure):
 
     def describe(self) -> Description:
         """Say the best model of each end, and the spread over seeds."""
-        if self.probes.empty:
+        if self.inputs.probes.empty:
             return Description.only("Probe accuracy: no probes were run.")
-        table = accuracy_table(self.probes, self.models, self.datasets)
-        names = dataset_names(self.datasets)
+        table = self._table(self.inputs.probes)
+        names = self.names
         means, per_model = 100 * table.mean(axis=0), 100 * table.mean(axis=1)
         best, worst = str(per_model.idxmax()), str(per_model.idxmin())
         hard, easy = str(means.idxmin()), str(means.idxmax())
-        spread = seed_spread(self.probes)
+        spread = seed_spread(self.inputs.probes)
+        n_seeds = int(self.inputs.probes["seed"].nunique())
         seeds = (
-            f"averaged over {count(int(self.probes['seed'].nunique()), 'seed')} (their median "
-            f"standard deviation: {number(100 * spread)} percentage points)"
+            f"averaged over {count(n_seeds, 'seed')} (their median standard deviation: "
+            f"{number(100 * spread)} percentage points)"
             if np.isfinite(spread)
             else "one seed, so no spread over seeds"
         )
@@ -113,8 +111,8 @@ class Accuracy(StudyFigure):
             f"models: {names[easy]} {number(means[easy], 1)} %, {names[hard]} "
             f"{number(means[hard], 1)} %."
         )
-        if len(self.variants):
-            variants = accuracy_table(self.variants, self.models, self.datasets)
+        if len(self.inputs.variants):
+            variants = self._table(self.inputs.variants)
             caption += (
                 f" On the right, and in no mean: test sets scored with the probes of another "
                 f"({', '.join(names[name] for name in variants.columns)})."

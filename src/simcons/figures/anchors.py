@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from simcons.figures import layout, style
-from simcons.figures.base import GROUPS, Entry, StudyFigure, chunks
+from simcons.figures import layout
+from simcons.figures.base import GROUPS, Entry, MeasuresFigure, by_three
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import finite_r
 from simcons.figures.words import (
@@ -26,24 +26,17 @@ from simcons.figures.words import (
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure for every three measures that have anchors."""
-    for suffix, some in chunks(inputs.measures(inputs.anchors)):
-        figure = Anchors(inputs.anchors, inputs.models, some, inputs.method)
-        yield Entry(f"anchors{suffix}", GROUPS, None, figure)
+    return by_three("anchors", GROUPS, Anchors, inputs, inputs.anchors)
 
 
 @dataclass(frozen=True)
-class Anchors(StudyFigure):
+class Anchors(MeasuresFigure):
     """A box per anchor (rows) and measure (panels), sorted by the first measure's median."""
-
-    anchors: pd.DataFrame
-    models: pd.DataFrame
-    measures: Sequence[str]
-    method: str = "pearson"
 
     def rows(self, measure: str) -> pd.DataFrame:
         """Return the anchors' r under a measure."""
-        chosen = self.anchors["method"] == self.method
-        return self.anchors[chosen & (self.anchors["measure"] == measure)]
+        rows = self.inputs.of_method(self.inputs.anchors)
+        return rows[rows["measure"] == measure]
 
     def quartiles(self) -> pd.DataFrame:
         """Return the quartiles of r over data set pairs under the first measure, highest first.
@@ -60,7 +53,7 @@ class Anchors(StudyFigure):
         order = list(self.quartiles().index)
         figure = self.canvas(0.26 * len(order) + 1.5)
         axes = layout.measure_panels(figure, self.measures)
-        colours = style.category_colours("objective", self.models["objective"])
+        colours = self.looks()[0]
         random = np.random.default_rng(0)
         for axis, measure in zip(axes, self.measures, strict=True):
             rows = self.rows(measure)
@@ -72,7 +65,7 @@ class Anchors(StudyFigure):
             layout.row_axis(axis, measure_label(measure))
         layout.name_rows(axes[0], [short(str(name), 32) for name in order])
         layout.limits_of_r(axes)
-        axes[len(axes) // 2].set_xlabel(f"{self.method.capitalize()} r over data set pairs")
+        axes[len(axes) // 2].set_xlabel(f"{self.method_label} r over data set pairs")
         shown = sorted({str(self.models.at[name, "objective"]) for name in order})
         used = {name: colours[name] for name in shown}
         layout.category_legend(figure, used, category_label("objective"))
@@ -106,7 +99,7 @@ class Anchors(StudyFigure):
                 f"{number(lowest)} ({short(str(low))}) to {number(highest)} ({short(str(top))})"
             )
         caption = (
-            f"{self.method.capitalize()} r over data set pairs of a model's similarities to all "
+            f"{self.method_label} r over data set pairs of a model's similarities to all "
             f"others, for {count(len(found), 'anchor model')}. Medians (and quartiles), {label}: "
             f"{listed}. Data set pairs share data sets: the spread of a box is no standard error, "
             f"and the order of single models no test."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from simcons.figures import style
-from simcons.figures.schema import ByDataset
+from simcons.figures.schema import ByDataset, FigureInputs
 from simcons.figures.selection import dataset_names, ordered_datasets, stack
 from simcons.figures.words import Description, measure_label
 
@@ -30,10 +30,12 @@ PRECISION = "How precise are the similarities?"
 
 @dataclass(frozen=True)
 class StudyFigure(ABC):
-    """A figure: it holds what it shows, describes it, and draws it.
+    """A figure: what it shows of a study's inputs; it describes that, and draws it.
 
     The title of the drawing is that of the words, so that both come from the same numbers.
     """
+
+    inputs: FigureInputs
 
     @abstractmethod
     def describe(self) -> Description:
@@ -57,25 +59,57 @@ class StudyFigure(ABC):
         """Return an empty figure (inches) under this one's title."""
         return style.new_figure(width, height, style.wrap_title(self.description.title, width))
 
+    @property
+    def models(self) -> pd.DataFrame:
+        """The models, by id."""
+        return self.inputs.models
+
+    @property
+    def method(self) -> str:
+        """The study's main correlation."""
+        return self.inputs.method
+
+    @property
+    def method_label(self) -> str:
+        """The main correlation's name for people."""
+        return self.method.capitalize()
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The display name of each data set."""
+        return dataset_names(self.inputs.datasets)
+
+    def ordered(self, present: Iterable[str]) -> list[str]:
+        """Return the ids of the present data sets, by domain, then name."""
+        return ordered_datasets(self.inputs.datasets, present)
+
+    def looks(self, category: str = "objective") -> tuple[dict[str, str], dict[str, str]]:
+        """Return the colours and the markers of a category's values."""
+        return style.looks(category, self.models[category])
+
+
+@dataclass(frozen=True)
+class MeasuresFigure(StudyFigure):
+    """A figure of a few measures side by side; at most three read well."""
+
+    measures: Sequence[str]
+
 
 @dataclass(frozen=True)
 class SimilarityFigure(StudyFigure):
     """A figure of the similarities under one measure, on every data set."""
 
-    by_dataset: ByDataset
-    models: pd.DataFrame
-    datasets: pd.DataFrame
     measure: str
+
+    @property
+    def by_dataset(self) -> ByDataset:
+        """The similarity matrix of each data set."""
+        return self.inputs.similarities[self.measure]
 
     @cached_property
     def order(self) -> list[str]:
         """The data sets, by domain."""
-        return ordered_datasets(self.datasets, self.by_dataset)
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """The display name of each data set."""
-        return dataset_names(self.datasets)
+        return self.ordered(self.by_dataset)
 
     @property
     def ids(self) -> list[str]:
@@ -114,9 +148,17 @@ class Entry(NamedTuple):
         return self.figure.draw()
 
 
-def chunks(measures: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield at most three measures at a time, with a suffix for the file's name."""
+def by_three(
+    name: str,
+    section: str,
+    figure: Callable[[FigureInputs, Sequence[str]], StudyFigure],
+    inputs: FigureInputs,
+    table: pd.DataFrame,
+) -> Iterator[Entry]:
+    """Yield a figure for every three measures that a table has of the main correlation."""
+    measures = inputs.measures(table)
     for start in range(0, len(measures), PANELS_PER_ROW):
         many = len(measures) > PANELS_PER_ROW
         suffix = f"_{start // PANELS_PER_ROW + 1}" if many else ""
-        yield suffix, list(measures[start : start + PANELS_PER_ROW])
+        some = measures[start : start + PANELS_PER_ROW]
+        yield Entry(f"{name}{suffix}", section, None, figure(inputs, some))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
 from simcons.figures import layout, style
-from simcons.figures.base import GROUPS, Entry, StudyFigure, chunks
+from simcons.figures.base import GROUPS, Entry, MeasuresFigure, by_three
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import EVERYTHING, Group, finite_r, group_limits, select, varying
 from simcons.figures.words import (
@@ -39,14 +40,13 @@ class GroupRow(NamedTuple):
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure per category, for every three measures."""
-    intervals = inputs.of_method(inputs.intervals)
-    for suffix, some in chunks(inputs.measures(inputs.consistency)):
-        for category in compared(inputs):
-            figure = CategoryBoxes(
-                inputs.consistency, inputs.models, category, some, inputs.method,
-                None if intervals.empty else intervals,
-            )  # fmt: skip
-            yield Entry(f"boxes_{category}{suffix}", GROUPS, None, figure)
+    by_category = [
+        list(by_three(f"boxes_{c}", GROUPS, partial(CategoryBoxes, category=c), inputs,
+                      inputs.consistency))
+        for c in compared(inputs)
+    ]  # fmt: skip
+    for entries in zip(*by_category, strict=True):
+        yield from entries
 
 
 def compared(inputs: FigureInputs) -> list[str]:
@@ -74,27 +74,27 @@ def group_rows(
 
 
 @dataclass(frozen=True)
-class CategoryBoxes(StudyFigure):
+class CategoryBoxes(MeasuresFigure):
     """Boxes for the group pairs (rows), a panel per measure (at most three read well).
 
     Rows are sorted by the median r of the first measure; a dotted line is the ungrouped median,
     the band its quartiles. Where there is an interval of a median, it is a line below the box.
     """
 
-    consistency: pd.DataFrame
-    models: pd.DataFrame
     category: str
-    measures: Sequence[str]
-    method: str = "pearson"
-    intervals: pd.DataFrame | None = None
+
+    @cached_property
+    def intervals(self) -> pd.DataFrame:
+        """The intervals of the main correlation's medians."""
+        return self.inputs.of_method(self.inputs.intervals)
 
     def rows(self, measure: str) -> list[GroupRow]:
         """Return the rows of the box plot under a measure."""
-        return group_rows(self.consistency, self.category, measure, self.method)
+        return group_rows(self.inputs.consistency, self.category, measure, self.method)
 
     def r(self, measure: str, group: Group) -> np.ndarray:
         """Return r over data set pairs of a group, where it is defined."""
-        return finite_r(select(self.consistency, measure, self.method, group))
+        return finite_r(select(self.inputs.consistency, measure, self.method, group))
 
     def paint(self) -> Figure:
         """Draw the panels on one scale."""
@@ -107,13 +107,13 @@ class CategoryBoxes(StudyFigure):
             for axis in axes[1:]:
                 axis.remove()
             return figure
-        colours = style.category_colours(self.category, self.models[self.category])
+        colours = self.looks(self.category)[0]
         for axis, measure in zip(axes, self.measures, strict=True):
             self._panel(axis, rows, measure, colours)
             layout.row_axis(axis, measure_label(measure))
         layout.limits_of_r(axes)
         _row_labels(axes[0], rows, colours)
-        figure.supxlabel(f"{self.method.capitalize()} r over data set pairs", fontsize=8)
+        figure.supxlabel(f"{self.method_label} r over data set pairs", fontsize=8)
         return figure
 
     def _panel(
@@ -164,9 +164,9 @@ class CategoryBoxes(StudyFigure):
                 title += f"from {lowest} to {highest}" if len(rows) > 1 else highest
         if not parts:
             return Description(title, f"{title} (at least 3 pairs of models are needed).", title)
-        n = self.consistency[["dataset_1", "dataset_2"]].drop_duplicates().shape[0]
+        n = self.inputs.consistency[["dataset_1", "dataset_2"]].drop_duplicates().shape[0]
         caption = (
-            f"{self.method.capitalize()} r of similarities over {count(n, 'data set pair')} for "
+            f"{self.method_label} r of similarities over {count(n, 'data set pair')} for "
             f"every pair of groups by {what}, sorted by the median of "
             f"{measure_label(self.measures[0])}; number of model pairs in brackets. Band and "
             f"dotted line: quartiles and median over all models. Highest and lowest medians, and "
@@ -174,7 +174,7 @@ class CategoryBoxes(StudyFigure):
             f"share models: the spread of a box is no standard error, and the order of the boxes "
             f"is no test (see the differences between groups)."
         )
-        if self.intervals is not None and self.intervals["low"].notna().any():
+        if self.intervals["low"].notna().any():
             level = 100 * float(self.intervals["level"].iloc[0])
             caption += (
                 f" Thick line below a box, and in brackets: {level:g} % interval of its median "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.base import CONSISTENCY, Entry, StudyFigure, chunks
+from simcons.figures.base import CONSISTENCY, Entry, MeasuresFigure, by_three
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import EVERYTHING, Group, group_order, select
 from simcons.figures.words import Description, count, counted, group_label, measure_label, number
@@ -24,17 +24,15 @@ _CEILING: dict[str, Any] = {"marker": "|", "markersize": 7, "markeredgewidth": 1
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure for every three measures that have a ceiling for some data set pair."""
     table = inputs.table("corrected")
-    for suffix, some in chunks(inputs.measures(table[table["ceiling"].notna()])):
-        figure = Ceilings(table, inputs.models, some, inputs.method)
-        yield Entry(f"ceilings{suffix}", CONSISTENCY, None, figure)
+    return by_three("ceilings", CONSISTENCY, Ceilings, inputs, table[table["ceiling"].notna()])
 
 
 def ceiling_table(
     corrected: pd.DataFrame, measure: str, method: str = "pearson", category: str = "objective"
-) -> pd.DataFrame:
+) -> list[dict[str, Any]]:
     """Return a row per group: all models, and the pairs within each value of a category.
 
-    Columns ``group`` (a `Group`); the quartiles over data set pairs ``r_q1, r, r_q3``; lowest,
+    Keys ``group`` (a `Group`); the quartiles over data set pairs ``r_q1, r, r_q3``; lowest,
     median and highest ceiling ``low, ceiling, high``; ``r_corrected`` (median) of ``n_corrected``
     data set pairs; ``n`` data set pairs with a ceiling, on which all of this is computed; ``why``,
     the reasons for which others have none or are not corrected, counted.
@@ -57,31 +55,21 @@ def ceiling_table(
                 "why": counted(part["reason"]),
             }
         )
-    return pd.DataFrame(rows)
+    return rows
 
 
 @dataclass(frozen=True)
-class Ceilings(StudyFigure):
+class Ceilings(MeasuresFigure):
     """r (point, quartiles) and its ceiling (bar, range), a row per group, a panel per measure.
 
     Hollow: r corrected for the noise, median.
     """
 
-    corrected: pd.DataFrame
-    models: pd.DataFrame
-    measures: Sequence[str]
-    method: str = "pearson"
-
     @cached_property
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of `ceiling_table` of each measure."""
-        return {
-            measure: [
-                {str(key): value for key, value in row.items()}
-                for row in ceiling_table(self.corrected, measure, self.method).to_dict("records")
-            ]
-            for measure in self.measures
-        }
+        table = self.inputs.table("corrected")
+        return {m: ceiling_table(table, m, self.method) for m in self.measures}
 
     def paint(self) -> Figure:
         """Draw the panels on one scale."""
@@ -90,7 +78,7 @@ class Ceilings(StudyFigure):
         )
         figure = self.canvas(0.25 * max(len(groups), 2) + 1.25)
         axes = layout.measure_panels(figure, self.measures)
-        colours = style.category_colours("objective", self.models["objective"])
+        colours = self.looks()[0]
         for axis, (measure, rows) in zip(axes, self.tables.items(), strict=True):
             for row in rows:
                 group = row["group"]
@@ -99,13 +87,13 @@ class Ceilings(StudyFigure):
             layout.row_axis(axis, measure_label(measure))
         layout.name_group_rows(axes[0], groups)
         layout.limits_of_r(axes)
-        axes[len(axes) // 2].set_xlabel(f"{self.method.capitalize()} r over data set pairs")
-        handles = [
-            layout.marker_handle("r: median, quartiles", style.INK, "o"),
-            layout.marker_handle("r corrected for noise: median", style.INK, "o", hollow=True),
-            layout.marker_handle("ceiling: median, range", style.INK, "|"),
-        ]
-        figure.legend(handles=handles, loc="outside lower left", ncols=3)
+        axes[len(axes) // 2].set_xlabel(f"{self.method_label} r over data set pairs")
+        layout.marks_legend(
+            figure,
+            ("r: median, quartiles", style.INK, "o"),
+            ("r corrected for noise: median", style.INK, "o "),
+            ("ceiling: median, range", style.INK, "|"),
+        )
         return figure
 
     def describe(self) -> Description:
@@ -133,7 +121,7 @@ class Ceilings(StudyFigure):
             else "none could be estimated"
         )
         caption = (
-            f"{self.method.capitalize()} r of similarities on two data sets, and the highest r "
+            f"{self.method_label} r of similarities on two data sets, and the highest r "
             f"that the noise of the similarities allows: the root of the product of their "
             f"reliabilities on exactly these pairs of models (split halves of the images, classes "
             f"held fixed, stepped up by Spearman and Brown's formula). Noise of the choice of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from simcons.figures import layout, style
-from simcons.figures.base import PRECISION, Entry, StudyFigure, chunks
+from simcons.figures.base import PRECISION, Entry, MeasuresFigure, by_three
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import dataset_names, ordered_datasets
 from simcons.figures.words import Description, count, measure_label, number
 
 _CHANCE: dict[str, Any] = {"color": style.MUTED, "marker": "|", "linestyle": "", "markersize": 6}
@@ -27,22 +26,21 @@ _SEED: dict[str, Any] = {"color": style.INK, "marker": "D", "linestyle": "", "ma
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure for every three measures."""
-    table = inputs.table("levels")
-    for suffix, some in chunks(inputs.measures(table)):
-        yield Entry(f"levels{suffix}", PRECISION, None, Levels(table, inputs.datasets, some))
+    return by_three("levels", PRECISION, Levels, inputs, inputs.table("levels"))
 
 
 @dataclass(frozen=True)
-class Levels(StudyFigure):
+class Levels(MeasuresFigure):
     """Per data set: chance, the spread over pairs of models, and seed replicates."""
 
-    levels: pd.DataFrame
-    datasets: pd.DataFrame
-    measures: Sequence[str]
+    @property
+    def levels(self) -> pd.DataFrame:
+        """A row per measure and data set."""
+        return self.inputs.table("levels")
 
     def paint(self) -> Figure:
         """Draw a panel per measure."""
-        order = ordered_datasets(self.datasets, self.levels["dataset"])
+        order = self.ordered(self.levels["dataset"])
         figure = self.canvas(0.24 * max(len(order), 3) + 1.5)
         axes = figure.subplots(1, len(self.measures), sharey=True, squeeze=False)[0]
         for axis, measure in zip(axes, self.measures, strict=True):
@@ -50,7 +48,7 @@ class Levels(StudyFigure):
             _panel(axis, rows.set_index("dataset").reindex(order))
             axis.set_title(measure_label(measure))
             axis.set_xlabel("similarity")
-        layout.name_dataset_rows(axes[0], order, dataset_names(self.datasets))
+        layout.name_dataset_rows(axes[0], order, self.names)
         handles = [Line2D([], [], label="pairs of models: median, quartiles, 90 %", **_PAIRS)]
         if self.levels["chance"].notna().any():
             handles.insert(0, Line2D([], [], label="chance: mean, 90 %", **_CHANCE))

@@ -14,14 +14,7 @@ from simcons.figures import layout, style
 from simcons.figures.base import DATASETS, Entry, StudyFigure
 from simcons.figures.category_boxes import group_rows
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import (
-    EVERYTHING,
-    Group,
-    dataset_names,
-    group_limits,
-    ordered_datasets,
-    select,
-)
+from simcons.figures.selection import EVERYTHING, Group, group_limits, select
 from simcons.figures.words import (
     Description,
     clipped,
@@ -43,10 +36,7 @@ def figures(inputs: FigureInputs) -> Iterator[Entry]:
             groups[f"consistency_highest_{measure}"] = rows[0].group
             groups[f"consistency_lowest_{measure}"] = rows[-1].group
         for name, group in groups.items():
-            figure = ConsistencyMatrix(
-                inputs.consistency, inputs.datasets, measure, inputs.method, group, inputs.intervals
-            )
-            yield Entry(name, DATASETS, measure, figure)
+            yield Entry(name, DATASETS, measure, ConsistencyMatrix(inputs, measure, group))
 
 
 def matrix_of(rows: pd.DataFrame, order: list[str]) -> np.ndarray:
@@ -63,21 +53,17 @@ def matrix_of(rows: pd.DataFrame, order: list[str]) -> np.ndarray:
 class ConsistencyMatrix(StudyFigure):
     """r between every two data sets, ordered by domain, values written in the cells."""
 
-    consistency: pd.DataFrame
-    datasets: pd.DataFrame
     measure: str
-    method: str = "pearson"
     group: Group = EVERYTHING
-    intervals: pd.DataFrame | None = None
 
     def rows(self) -> pd.DataFrame:
         """Return a row per data set pair."""
-        return select(self.consistency, self.measure, self.method, self.group)
+        return select(self.inputs.consistency, self.measure, self.method, self.group)
 
     def paint(self) -> Figure:
         """Draw the matrix, its domains as a strip."""
         rows = self.rows()
-        order = ordered_datasets(self.datasets, [*rows["dataset_1"], *rows["dataset_2"]])
+        order = self.ordered([*rows["dataset_1"], *rows["dataset_2"]])
         values = matrix_of(rows, order)
         n = max(len(order), 1)
         cell = min(4.9 / n, 0.45)
@@ -93,12 +79,12 @@ class ConsistencyMatrix(StudyFigure):
         )
         texts = [[_cell_text(v) for v in row] for row in values]
         layout.annotate_cells(axis, values, texts, image, min(7.0, 72 * cell / 2.6))
-        _domains(figure, axis, order, self.datasets)
-        size, names = min(7.0, 72 * cell * 0.8), dataset_names(self.datasets)
+        _domains(figure, axis, order, self.inputs.datasets)
+        size, names = min(7.0, 72 * cell * 0.8), self.names
         labels = [clipped(names[dataset], 28) for dataset in order]
         axis.set_yticks(np.arange(n) + 0.5, labels, fontsize=size)
         layout.name_columns(axis, labels, size)
-        figure.colorbar(image, ax=axis, label=f"{self.method.capitalize()} r", aspect=30, pad=0.02)
+        figure.colorbar(image, ax=axis, label=f"{self.method_label} r", aspect=30, pad=0.02)
         return figure
 
     def describe(self) -> Description:
@@ -108,7 +94,7 @@ class ConsistencyMatrix(StudyFigure):
         label, who = measure_label(self.measure), group_label(self.group)
         if rows.empty:
             return Description.only(f"{label}, {who}: no r between data sets is available.")
-        names = dataset_names(self.datasets)
+        names = self.names
         r = rows["r"].to_numpy(float)
         q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75])
         lowest, highest = (
@@ -119,9 +105,11 @@ class ConsistencyMatrix(StudyFigure):
         title = (
             f"{label}, {who}: similarities on two data sets correlate with median {r_is(median)}"
         )
-        limits = interval(*group_limits(self.intervals, self.measure, self.method, self.group))
+        limits = interval(
+            *group_limits(self.inputs.intervals, self.measure, self.method, self.group)
+        )
         caption = (
-            f"{self.method.capitalize()} correlation of {label} on two data sets over "
+            f"{self.method_label} correlation of {label} on two data sets over "
             f"{count(int(rows['n_pairs'].max()), 'pair')} of models ({who}), data sets ordered by "
             f"domain. Median over {count(len(r), 'data set pair')}: {number(median)}{limits} "
             f"(quartiles {number(q1)} and {number(q3)}). Lowest: {lowest}; highest: {highest}."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 
 from simcons.catalog import CATEGORIES
 from simcons.figures import layout, style
-from simcons.figures.base import GROUPS, Entry, StudyFigure, chunks
+from simcons.figures.base import GROUPS, Entry, MeasuresFigure, by_three
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import LEVEL, Group
 from simcons.figures.words import (
@@ -29,21 +30,17 @@ from simcons.figures.words import (
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure for every three measures that have contrasts."""
-    table = inputs.of_method(inputs.table("contrasts"))
-    for suffix, some in chunks(inputs.measures(table)):
-        yield Entry(f"contrasts{suffix}", GROUPS, None, Contrasts(table, some, inputs.method))
+    return by_three("contrasts", GROUPS, Contrasts, inputs, inputs.table("contrasts"))
 
 
 @dataclass(frozen=True)
-class Contrasts(StudyFigure):
-    """A row per contrast and a panel per measure: difference of mean r with its interval.
+class Contrasts(MeasuresFigure):
+    """A row per contrast and a panel per measure: difference of mean r with its interval."""
 
-    ``contrasts`` holds one method.
-    """
-
-    contrasts: pd.DataFrame
-    measures: Sequence[str]
-    method: str = "pearson"
+    @cached_property
+    def contrasts(self) -> pd.DataFrame:
+        """The contrasts of the main correlation."""
+        return self.inputs.of_method(self.inputs.table("contrasts"))
 
     def rows(self) -> list[Group]:
         """Return the contrasts, ordered by category, then group."""
@@ -70,14 +67,14 @@ class Contrasts(StudyFigure):
         labels = [contrast_label(*row, limit=16) for row in rows]
         layout.name_rows(axes[0], labels, least=3, fontsize=6.5)
         axes[len(axes) // 2].set_xlabel(
-            f"difference of mean {self.method.capitalize()} r over data set pairs"
+            f"difference of mean {self.method_label} r over data set pairs"
         )
-        handles = [
-            layout.marker_handle("p < 0.05 after Holm", style.INK, "o"),
-            layout.marker_handle("p ≥ 0.05", style.INK, "o", hollow=True),
-            layout.marker_handle("too few families for p < 0.05", style.INK, "x"),
-        ]
-        figure.legend(handles=handles, loc="outside lower left", ncols=3)
+        layout.marks_legend(
+            figure,
+            ("p < 0.05 after Holm", style.INK, "o"),
+            ("p ≥ 0.05", style.INK, "o "),
+            ("too few families for p < 0.05", style.INK, "x"),
+        )
         return figure
 
     def describe(self) -> Description:
@@ -110,7 +107,7 @@ class Contrasts(StudyFigure):
         )
         whole = ", ".join(dict.fromkeys(category_label(category) for category, _, _ in rows))
         caption = (
-            f"Difference of the mean {self.method.capitalize()} r over data set pairs within two "
+            f"Difference of the mean {self.method_label} r over data set pairs within two "
             f"groups (by {whole}); line: interval by a bootstrap over models and data sets, where "
             f"each group has six families and the study eight data sets. p: group labels permuted "
             f"over families, Holm-corrected. Differences that remain: {'; '.join(parts)}. Groups "

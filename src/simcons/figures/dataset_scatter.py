@@ -26,8 +26,7 @@ def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure per measure that has two data sets."""
     for measure, by_dataset in inputs.similarities.items():
         if len(by_dataset) >= 2:
-            figure = Scatter(by_dataset, inputs.models, inputs.datasets, measure, inputs.method)
-            yield Entry(f"scatter_{measure}", CONSISTENCY, measure, figure)
+            yield Entry(f"scatter_{measure}", CONSISTENCY, measure, Scatter(inputs, measure))
 
 
 def correlations(
@@ -44,8 +43,6 @@ def correlations(
 @dataclass(frozen=True)
 class Scatter(SimilarityFigure):
     """A panel for each of the `pairs` of data sets, r in the legend below."""
-
-    method: str = "pearson"
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
@@ -79,7 +76,7 @@ class Scatter(SimilarityFigure):
 
     def _panel(self, axis: Axes, pair: tuple[str, str]) -> None:
         x, y = (pair_values(self.by_dataset[dataset]) for dataset in pair)
-        looks = colours, markers = style.looks("objective", self.models["objective"])
+        looks = colours, markers = self.looks()
         groups = within_groups(self.by_dataset[pair[0]].models, self.models, "objective")
         layout.grouped_points(axis, x, y, groups, looks)
         _same_limits(axis, x, y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.base import GROUPS, Entry, StudyFigure, chunks
+from simcons.figures.base import GROUPS, Entry, MeasuresFigure, by_three
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import LEVEL
 from simcons.figures.words import Description, measure_label, number, p_is, predictor_label
@@ -18,21 +18,21 @@ from simcons.figures.words import Description, measure_label, number, p_is, pred
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure for every three measures."""
-    table = inputs.table("drivers")
-    for suffix, some in chunks(inputs.measures(table)):
-        yield Entry(f"drivers{suffix}", GROUPS, None, Drivers(table, some))
+    return by_three("drivers", GROUPS, Drivers, inputs, inputs.table("drivers"))
 
 
 @dataclass(frozen=True)
-class Drivers(StudyFigure):
+class Drivers(MeasuresFigure):
     """The coefficient of every predictor, a mark per measure; filled where p < .05.
 
     Predictors without a coefficient have no row (the caption says why); p values stand in a column
     of their own.
     """
 
-    drivers: pd.DataFrame
-    measures: Sequence[str]
+    @property
+    def drivers(self) -> pd.DataFrame:
+        """A row per measure and predictor."""
+        return self.inputs.table("drivers")
 
     def paint(self) -> Figure:
         """Draw a row per predictor."""

@@ -30,11 +30,10 @@ def figures(inputs: FigureInputs) -> Iterator[Entry]:
     for measure, by_dataset in list(inputs.similarities.items())[:1]:
         if min(len(matrix.models) for matrix in by_dataset.values()) < 4:
             return
-        shown = (by_dataset, inputs.models, inputs.datasets, measure)
         for category in varying(inputs.models):
-            figure = ModelMap(*shown, category, method=inputs.method)
+            figure = ModelMap(inputs, measure, category)
             yield Entry(f"mds_{category}", SIMILARITY, measure, figure)
-        figure = ModelMap(*shown, "objective", "tsne", inputs.method)
+        figure = ModelMap(inputs, measure, "objective", "tsne")
         yield Entry("tsne_objective", SIMILARITY, measure, figure)
 
 
@@ -114,7 +113,6 @@ class ModelMap(SimilarityFigure):
 
     category: str = "objective"
     embedding: Embedding = "mds"
-    method: str = "pearson"
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -142,7 +140,7 @@ class ModelMap(SimilarityFigure):
         n_columns, n_rows, side = layout.dataset_panel_size(len(self.order), style.FULL_WIDTH - 0.2)
         figure = self.canvas(n_rows * (side + 0.2) + 0.85)
         axes = layout.panel_grid(figure, len(self.order), n_columns)
-        colours, markers = style.looks(self.category, self.models[self.category])
+        colours, markers = self.looks(self.category)
         for axis, dataset, matrix in zip(axes, self.order, self.matrices, strict=True):
             distance = distances(matrix)
             points = classical_mds(distance) if self.embedding == "mds" else tsne(distance)

@@ -13,31 +13,26 @@ from matplotlib.figure import Figure
 from simcons.figures import layout, style
 from simcons.figures.base import PERFORMANCE, Entry, StudyFigure
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import correlation, dataset_names, ordered_datasets
+from simcons.figures.selection import correlation
 from simcons.figures.words import Description, count, measure_label, number, r_is
 
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure per measure, if there are probes."""
-    if len(inputs.probes):
-        for measure in inputs.measures(inputs.gap):
-            rows = inputs.gap[inputs.gap["measure"] == measure]
-            figure = GapScatter(rows, inputs.models, inputs.datasets, measure, inputs.method)
-            yield Entry(f"gap_{measure}", PERFORMANCE, measure, figure)
+    for measure in inputs.measures(inputs.gap) if len(inputs.probes) else ():
+        yield Entry(f"gap_{measure}", PERFORMANCE, measure, GapScatter(inputs, measure))
 
 
 @dataclass(frozen=True)
 class GapScatter(StudyFigure):
-    """|accuracy gap| in percentage points against similarity, r in each panel's title.
+    """|accuracy gap| in percentage points against similarity, r in each panel's title."""
 
-    ``gap`` holds the pairs of models under one measure.
-    """
-
-    gap: pd.DataFrame
-    models: pd.DataFrame
-    datasets: pd.DataFrame
     measure: str
-    method: str = "pearson"
+
+    @cached_property
+    def gap(self) -> pd.DataFrame:
+        """The pairs of models on every data set."""
+        return self.inputs.gap[self.inputs.gap["measure"] == self.measure]
 
     @cached_property
     def r(self) -> dict[str, float]:
@@ -51,15 +46,15 @@ class GapScatter(StudyFigure):
 
     def paint(self) -> Figure:
         """Draw a panel per data set, on one scale."""
-        order = ordered_datasets(self.datasets, self.gap["dataset"])
+        order = self.ordered(self.gap["dataset"])
         n_columns, n_rows, side = layout.dataset_panel_size(len(order))
         figure = self.canvas(n_rows * side * 0.95 + 1.15)
         if not order:
             layout.say_absent(figure.subplots(), "No probes: no gap in accuracy.")
             return figure
         axes = layout.panel_grid(figure, len(order), n_columns, share=True)
-        names = dataset_names(self.datasets)
-        colours, markers = style.looks("objective", self.models["objective"])
+        names = self.names
+        colours, markers = self.looks()
         values = self.models["objective"].astype(str)
         raster = len(self.gap) > 3000
         for k, (axis, dataset) in enumerate(zip(axes, order, strict=True)):
@@ -91,7 +86,7 @@ class GapScatter(StudyFigure):
         r = {key: value for key, value in self.r.items() if np.isfinite(value)}
         if not r:
             return Description.only(f"{label}: no gap in accuracy to compare with similarity.")
-        names = dataset_names(self.datasets)
+        names = self.names
         median = float(np.median(list(r.values())))
         title = (
             f"{label} and the gap in accuracy: r is negative on "
@@ -102,6 +97,6 @@ class GapScatter(StudyFigure):
         listed = ", ".join(f"{names[dataset]} {number(r[dataset])}" for dataset in order)
         caption = (
             f"Absolute difference in probe accuracy against {label}; a point is a pair of models. "
-            f"{self.method.capitalize()} r: {listed}; median {number(median)}."
+            f"{self.method_label} r: {listed}; median {number(median)}."
         )
         return Description(title, caption, f"Scatter plots, one per data set. {caption}")

@@ -178,6 +178,15 @@ def pair_legend(figure: Figure, colours: Mapping[str, str], category: str = "obj
     category_legend(figure, both, f"{category_label(category)} of both models")
 
 
+def marks_legend(figure: Figure, *marks: tuple[str, str, str]) -> None:
+    """Put a legend below the figure: each mark's text, colour and marker; "o " is hollow."""
+    handles = [
+        marker_handle(label, colour, marker[0], hollow=marker.endswith(" "))
+        for label, colour, marker in marks
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=3)
+
+
 def measure_legend(
     figure: Figure, measures: Sequence[str], colours: Mapping[str, str], markers: Mapping[str, str]
 ) -> None:

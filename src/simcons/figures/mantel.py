@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.base import CONSISTENCY, Entry, StudyFigure, chunks
+from simcons.figures.base import CONSISTENCY, Entry, MeasuresFigure, by_three
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import EVERYTHING, LEVEL, Group, group_order, select
 from simcons.figures.words import Description, count, group_label, measure_label, number
@@ -20,10 +20,7 @@ from simcons.figures.words import Description, count, group_label, measure_label
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure for every three measures that were tested."""
-    table = inputs.table("mantel")
-    for suffix, some in chunks(inputs.measures(table)):
-        figure = Mantel(table, inputs.models, some, inputs.method)
-        yield Entry(f"mantel{suffix}", CONSISTENCY, None, figure)
+    return by_three("mantel", CONSISTENCY, Mantel, inputs, inputs.table("mantel"))
 
 
 class MantelRow(NamedTuple):
@@ -48,17 +45,17 @@ class MantelRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mantel(StudyFigure):
+class Mantel(MeasuresFigure):
     """r of every data set pair, a row per group and a panel per measure.
 
     Filled: above chance after correction for all data set pairs; hollow: not; grey crosses: too few
     families for any test.
     """
 
-    mantel: pd.DataFrame
-    models: pd.DataFrame
-    measures: Sequence[str]
-    method: str = "pearson"
+    @property
+    def mantel(self) -> pd.DataFrame:
+        """A row per measure, method, group and data set pair."""
+        return self.inputs.table("mantel")
 
     def tests(self, measure: str) -> list[MantelRow]:
         """Return the tests of each group; r that are undefined are left out."""
@@ -76,7 +73,7 @@ class Mantel(StudyFigure):
         groups = group_order(self.mantel)
         figure = self.canvas(0.34 * max(len(groups), 3) + 1.15)
         axes = layout.measure_panels(figure, self.measures)
-        colours = style.category_colours("objective", self.models["objective"])
+        colours = self.looks()[0]
         for axis, measure in zip(axes, self.measures, strict=True):
             for y, row in enumerate(self.tests(measure)):
                 colour = style.INK if row.group == EVERYTHING else colours[row.group[1]]
@@ -85,14 +82,14 @@ class Mantel(StudyFigure):
             layout.row_axis(axis, measure_label(measure))
         layout.name_group_rows(axes[0], groups, least=3)
         layout.limits_of_r(axes)
-        axes[len(axes) // 2].set_xlabel(f"{self.method.capitalize()} r, a mark per data set pair")
+        axes[len(axes) // 2].set_xlabel(f"{self.method_label} r, a mark per data set pair")
         above = "above chance (p < 0.05, all pairs of data sets corrected for)"
-        handles = [
-            layout.marker_handle(above, style.INK, "o"),
-            layout.marker_handle("p ≥ 0.05", style.INK, "o", hollow=True),
-            layout.marker_handle("too few families to test", style.MUTED, "x"),
-        ]
-        figure.legend(handles=handles, loc="outside lower left", ncols=3)
+        layout.marks_legend(
+            figure,
+            (above, style.INK, "o"),
+            ("p ≥ 0.05", style.INK, "o "),
+            ("too few families to test", style.MUTED, "x"),
+        )
         return figure
 
     def describe(self) -> Description:
@@ -110,7 +107,7 @@ class Mantel(StudyFigure):
             words = [f"{group_label(row.group)} {row.verdict}" for row in rows if len(row.r)]
             parts.append(f"{measure_label(measure)}: {', '.join(words)}")
         caption = (
-            f"{self.method.capitalize()} r of similarities between two data sets, and whether it "
+            f"{self.method_label} r of similarities between two data sets, and whether it "
             f"exceeds those with the models of one data set exchanged (Mantel test, families "
             f"exchanged as wholes; smallest possible p over all models "
             f"{number(first.smallest_p, 4)}). Above chance at 5 %, corrected for all {n} by the "

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from matplotlib.figure import Figure
 
-from simcons.figures import layout, style
+from simcons.figures import layout
 from simcons.figures.base import SimilarityFigure
 from simcons.figures.selection import correlation, pair_values, within_groups
 from simcons.figures.words import Description, count, number, r_is
@@ -29,8 +29,6 @@ TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @dataclass(frozen=True)
 class MeanSpread(SimilarityFigure):
     """A panel per transform, a point per pair of models; needs two data sets."""
-
-    method: str = "pearson"
 
     @cached_property
     def moments(self) -> dict[str, np.ndarray]:
@@ -52,7 +50,7 @@ class MeanSpread(SimilarityFigure):
         figure = self.canvas(2.65)
         axes = layout.panel_grid(figure, len(self.moments), len(self.moments))
         groups = within_groups(self.ids, self.models, "objective")
-        looks = style.looks("objective", self.models["objective"])
+        looks = self.looks()
         for axis, (name, (mean, sd)) in zip(axes, self.moments.items(), strict=True):
             layout.grouped_points(axis, mean, sd, groups, looks)
             label = "s" if name == "similarity" else f"{name}(s)"
@@ -69,7 +67,7 @@ class MeanSpread(SimilarityFigure):
         listed = ", ".join(f"{name} {number(value)}" for name, value in self.r.items())
         caption = (
             f"Standard deviation over {count(len(self.order), 'data set')} against mean of "
-            f"{self.label}; a point is a pair of models. {self.method.capitalize()} r of mean and "
+            f"{self.label}; a point is a pair of models. {self.method_label} r of mean and "
             f"standard deviation, also after transforms of s: {listed}. A similarity near its "
             f"bound of 1 can vary little."
         )

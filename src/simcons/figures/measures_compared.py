@@ -7,24 +7,17 @@ and the other linear CKA (global).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.base import DATASETS, SIMILARITY, Entry, StudyFigure
-from simcons.figures.schema import ByDataset, FigureInputs
-from simcons.figures.selection import (
-    correlation,
-    ordered_datasets,
-    pair_values,
-    select,
-    within_groups,
-)
+from simcons.figures.base import DATASETS, SIMILARITY, Entry, MeasuresFigure, StudyFigure
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import correlation, pair_values, select, within_groups
 from simcons.figures.words import Description, count, measure_label, number
 
 Pair = tuple[str, str]
@@ -34,18 +27,14 @@ MOST_PANELS = 6
 def similarity_figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield the figure of similarities, if there are two measures."""
     if len(inputs.similarities) >= 2:
-        figure = SimilaritiesCompared(
-            inputs.similarities, inputs.models, inputs.datasets, inputs.method
-        )
-        yield Entry("measures", SIMILARITY, None, figure)
+        yield Entry("measures", SIMILARITY, None, SimilaritiesCompared(inputs))
 
 
 def consistency_figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield the figure of r, if two measures have one."""
     measures = inputs.measures(inputs.consistency)
     if len(measures) >= 2:
-        figure = ConsistencyCompared(inputs.consistency, measures, inputs.method)
-        yield Entry("local_global", DATASETS, None, figure)
+        yield Entry("local_global", DATASETS, None, ConsistencyCompared(inputs, measures))
 
 
 def measure_pairs(measures: Sequence[str]) -> list[Pair]:
@@ -57,20 +46,15 @@ def measure_pairs(measures: Sequence[str]) -> list[Pair]:
 class SimilaritiesCompared(StudyFigure):
     """Mean similarities under one measure against another, a panel per pair of measures."""
 
-    similarities: Mapping[str, ByDataset]
-    models: pd.DataFrame
-    datasets: pd.DataFrame
-    method: str = "pearson"
-
     def mean_values(self, measure: str) -> np.ndarray:
         """Return the mean over data sets of the similarity of every pair of models, (n_pairs,)."""
-        order = ordered_datasets(self.datasets, self.similarities[measure])
-        return np.mean([pair_values(self.similarities[measure][d]) for d in order], axis=0)
+        order = self.ordered(self.inputs.similarities[measure])
+        return np.mean([pair_values(self.inputs.similarities[measure][d]) for d in order], axis=0)
 
     def agreement(self, pair: Pair) -> dict[str, float]:
         """Return, per data set, r of two measures' similarities over pairs of models."""
-        first, second = (self.similarities[measure] for measure in pair)
-        order = ordered_datasets(self.datasets, set(first) & set(second))
+        first, second = (self.inputs.similarities[measure] for measure in pair)
+        order = self.ordered(set(first) & set(second))
         return {
             d: correlation(pair_values(first[d]), pair_values(second[d]), self.method)
             for d in order
@@ -78,10 +62,10 @@ class SimilaritiesCompared(StudyFigure):
 
     def paint(self) -> Figure:
         """Draw the panels."""
-        pairs = measure_pairs(list(self.similarities))
+        pairs = measure_pairs(list(self.inputs.similarities))
         figure, axes = _panels(self, len(pairs))
-        looks = style.looks("objective", self.models["objective"])
-        ids = next(iter(self.similarities[pairs[0][0]].values())).models
+        looks = self.looks()
+        ids = next(iter(self.inputs.similarities[pairs[0][0]].values())).models
         groups = within_groups(ids, self.models, "objective")
         for axis, pair in zip(axes, pairs, strict=True):
             x, y = (self.mean_values(measure) for measure in pair)
@@ -93,7 +77,7 @@ class SimilaritiesCompared(StudyFigure):
     def describe(self) -> Description:
         """Say how far the measures agree, per pair of measures."""
         parts, over_all = [], []
-        for pair in measure_pairs(list(self.similarities)):
+        for pair in measure_pairs(list(self.inputs.similarities)):
             finite = [value for value in self.agreement(pair).values() if np.isfinite(value)]
             median = float(np.median(finite)) if finite else float("nan")
             x, y = (self.mean_values(measure) for measure in pair)
@@ -114,17 +98,13 @@ class SimilaritiesCompared(StudyFigure):
 
 
 @dataclass(frozen=True)
-class ConsistencyCompared(StudyFigure):
+class ConsistencyCompared(MeasuresFigure):
     """r under one measure against r under another, a point per data set pair."""
-
-    consistency: pd.DataFrame
-    measures: Sequence[str]
-    method: str = "pearson"
 
     def r_of_both(self, pair: Pair) -> np.ndarray:
         """Return r over data set pairs under two measures, (2, n_dataset_pairs)."""
         keys = ["dataset_1", "dataset_2"]
-        tables = [select(self.consistency, m, self.method)[[*keys, "r"]] for m in pair]
+        tables = [select(self.inputs.consistency, m, self.method)[[*keys, "r"]] for m in pair]
         both = tables[0].merge(tables[1], on=keys, suffixes=("_1", "_2")).sort_values(keys)
         return both[["r_1", "r_2"]].to_numpy(float).T
 

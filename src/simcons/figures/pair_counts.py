@@ -22,7 +22,7 @@ def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield the figure, where a category tells groups apart."""
     categories = compared(inputs)
     if categories:
-        yield Entry("pair_counts", GROUPS, None, PairCounts(inputs.models, categories))
+        yield Entry("pair_counts", GROUPS, None, PairCounts(inputs, categories))
 
 
 def counts(models: pd.DataFrame, category: str) -> pd.DataFrame:
@@ -38,7 +38,6 @@ def counts(models: pd.DataFrame, category: str) -> pd.DataFrame:
 class PairCounts(StudyFigure):
     """A matrix of counts per category; too few pairs are greyed."""
 
-    models: pd.DataFrame
     categories: Sequence[str]
 
     def paint(self) -> Figure:

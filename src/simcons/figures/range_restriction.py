@@ -21,10 +21,8 @@ from simcons.figures.words import Description, group_label, measure_label, numbe
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure per measure."""
-    spread, companions = inputs.table("spread"), inputs.table("companions")
-    for measure in inputs.measures(spread):
-        figure = RangeRestriction(spread, companions, inputs.models, measure, inputs.method)
-        yield Entry(f"range_{measure}", GROUPS, measure, figure)
+    for measure in inputs.measures(inputs.table("spread")):
+        yield Entry(f"range_{measure}", GROUPS, measure, RangeRestriction(inputs, measure))
 
 
 def group_table(
@@ -64,16 +62,13 @@ class RangeRestriction(StudyFigure):
     This r is always Pearson's: its companions are made for it.
     """
 
-    spread: pd.DataFrame
-    companions: pd.DataFrame
-    models: pd.DataFrame
     measure: str
-    method: str = "pearson"
 
     @cached_property
     def table(self) -> list[dict[str, Any]]:
         """The rows of `group_table`."""
-        return group_table(self.spread, self.companions, self.measure)
+        spread, companions = (self.inputs.table(name) for name in ("spread", "companions"))
+        return group_table(spread, companions, self.measure)
 
     @property
     def r_label(self) -> str:
@@ -84,7 +79,7 @@ class RangeRestriction(StudyFigure):
         """Draw four panels that share their rows."""
         figure = self.canvas(0.25 * max(len(self.table), 3) + 1.05)
         axes = figure.subplots(1, 4, sharey=True, width_ratios=[1.25, 1.25, 1, 1])
-        colours = style.category_colours("objective", self.models["objective"])
+        colours = self.looks()[0]
         for y, row in enumerate(self.table):
             colour = style.INK if row["group"] == EVERYTHING else colours[row["group"][1]]
             _spread(axes[0], row, y, colour)

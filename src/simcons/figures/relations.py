@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.base import PERFORMANCE, Entry, StudyFigure
+from simcons.figures.base import PERFORMANCE, Entry, MeasuresFigure
 from simcons.figures.schema import FigureInputs
-from simcons.figures.selection import dataset_names, ordered_datasets
 from simcons.figures.words import (
     AGAINST_LABELS,
     Description,
@@ -39,8 +38,7 @@ def figures(inputs: FigureInputs) -> Iterator[Entry]:
     for against, name in NAMES.items():
         measures = inputs.measures(inputs.relations[inputs.relations["against"] == against])
         if measures:
-            figure = Relations(inputs.relations, inputs.datasets, measures, against, inputs.method)
-            yield Entry(name, PERFORMANCE, None, figure)
+            yield Entry(name, PERFORMANCE, None, Relations(inputs, measures, against))
 
 
 def relation_rows(
@@ -56,22 +54,18 @@ def relation_rows(
 
 
 @dataclass(frozen=True)
-class Relations(StudyFigure):
+class Relations(MeasuresFigure):
     """A row per data set, ordered by domain, a mark with its interval per measure."""
 
-    relations: pd.DataFrame
-    datasets: pd.DataFrame
-    measures: Sequence[str]
     against: str = "gap"
-    method: str = "pearson"
 
     def rows(self, measure: str) -> pd.DataFrame:
         """Return the rows of a measure, indexed by data set."""
-        return relation_rows(self.relations, measure, self.against, self.method)
+        return relation_rows(self.inputs.relations, measure, self.against, self.method)
 
     def paint(self) -> Figure:
         """Draw the rows, the domains named at the right."""
-        order = ordered_datasets(self.datasets, self.relations["dataset"])
+        order = self.ordered(self.inputs.relations["dataset"])
         figure = self.canvas(0.25 * max(len(order), 4) + 1.35)
         axis = figure.subplots()
         axis.axvline(0, color=style.MUTED, linewidth=0.8)
@@ -82,17 +76,15 @@ class Relations(StudyFigure):
             axis.hlines(y, part["bca_low"], part["bca_high"], color=colours[measure], linewidth=1.0)
             axis.plot(part["r"], y, linestyle="", marker=markers[measure], color=colours[measure],
                       markersize=3.6)  # fmt: skip
-        domains = [str(self.datasets.at[dataset, "domain"]) for dataset in order]
+        domains = [str(self.inputs.datasets.at[dataset, "domain"]) for dataset in order]
         for row, domain in enumerate(domains):
             if row == 0 or domain != domains[row - 1]:
                 axis.text(1.01, row, clipped(domain, 24), transform=axis.get_yaxis_transform(),
                           fontsize=6.5, va="center", color=style.MUTED)  # fmt: skip
                 if row:
                     axis.axhline(row - 0.5, color=style.GRID, linewidth=0.8)
-        layout.name_dataset_rows(axis, order, dataset_names(self.datasets))
-        axis.set_xlabel(
-            f"{self.method.capitalize()} r of similarity and {AGAINST_LABELS[self.against]}"
-        )
+        layout.name_dataset_rows(axis, order, self.names)
+        axis.set_xlabel(f"{self.method_label} r of similarity and {AGAINST_LABELS[self.against]}")
         axis.grid(axis="x")
         axis.tick_params(axis="y", length=0)
         layout.measure_legend(figure, self.measures, colours, markers)
@@ -106,8 +98,8 @@ class Relations(StudyFigure):
         if rows.empty:
             return Description.only(f"Similarity and {what}: no r is available.")
         r = rows["r"].astype(float)
-        names = dataset_names(self.datasets)
-        domain_of = self.datasets.loc[r.index, "domain"].astype(str)
+        names = self.names
+        domain_of = self.inputs.datasets.loc[r.index, "domain"].astype(str)
         domains = ", ".join(
             f"{domain} {number(value)}"
             for domain, value in r.groupby(domain_of).median().sort_index().items()
@@ -115,7 +107,7 @@ class Relations(StudyFigure):
         listed = ", ".join(
             f"{names[d]} {number(float(r[d]))}"
             f"{interval(float(rows['bca_low'][d]), float(rows['bca_high'][d]))}"
-            for d in ordered_datasets(self.datasets, rows.index)
+            for d in self.ordered(rows.index)
         )
         title = (
             f"{label} and {what}: median r = {number(float(r.median()))}, from "
@@ -125,8 +117,7 @@ class Relations(StudyFigure):
         known = rows[np.isfinite(rows["bca_low"].astype(float))]
         apart = int(((known["bca_low"] > 0) | (known["bca_high"] < 0)).sum())
         caption = (
-            f"{self.method.capitalize()} r over pairs of models of similarity and {what}, per data "
-            f"set"
+            f"{self.method_label} r over pairs of models of similarity and {what}, per data set"
         )
         if len(known):
             caption += (

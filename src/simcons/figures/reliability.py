@@ -16,15 +16,14 @@ from matplotlib.ticker import MaxNLocator
 from simcons.figures import layout, style
 from simcons.figures.base import PRECISION, Entry, StudyFigure
 from simcons.figures.schema import ByDataset, FigureInputs
-from simcons.figures.selection import dataset_names, ordered_datasets, pair_index
+from simcons.figures.selection import pair_index
 from simcons.figures.words import Description, count, measure_label, number
 
 
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield the figure."""
     if inputs.similarities:
-        figure = Precision(inputs.similarities, inputs.datasets)
-        yield Entry("reliability", PRECISION, None, figure)
+        yield Entry("reliability", PRECISION, None, Precision(inputs))
 
 
 def precision_table(similarities: Mapping[str, ByDataset]) -> pd.DataFrame:
@@ -57,20 +56,17 @@ def _quartiles(values: float | np.ndarray | None, m: int) -> tuple[float, float,
 class Precision(StudyFigure):
     """The median standard error (bar: quartiles over pairs) and the reliability."""
 
-    similarities: Mapping[str, ByDataset]
-    datasets: pd.DataFrame
-
     @cached_property
     def table(self) -> pd.DataFrame:
         """What `precision_table` returns."""
-        return precision_table(self.similarities)
+        return precision_table(self.inputs.similarities)
 
     def paint(self) -> Figure:
         """Draw two panels with a row per data set."""
-        order = ordered_datasets(self.datasets, self.table["dataset"])
+        order = self.ordered(self.table["dataset"])
         figure = self.canvas(0.24 * max(len(order), 3) + 1.35)
         left, right = figure.subplots(1, 2, sharey=True)
-        measures = list(self.similarities)
+        measures = list(self.inputs.similarities)
         colours, markers = style.looks("measure", measures)
         for k, measure in enumerate(measures):
             rows = self.table[self.table["measure"] == measure]
@@ -81,7 +77,7 @@ class Precision(StudyFigure):
             left.hlines(y, part["se_q1"], part["se_q3"], color=colours[measure], linewidth=1.0)
             left.plot(part["se_median"], y, **look)
             right.plot(part["reliability"], y, **look)
-        layout.name_dataset_rows(left, order, dataset_names(self.datasets))
+        layout.name_dataset_rows(left, order, self.names)
         errors, reliability = self.table["se_median"], self.table["reliability"]
         if _has_values(left, errors, "standard error of a similarity", "no standard errors"):
             left.set_xlim(left=0)
@@ -93,7 +89,7 @@ class Precision(StudyFigure):
 
     def describe(self) -> Description:
         """Say the typical standard error, and the lowest reliability by name."""
-        names = dataset_names(self.datasets)
+        names = self.names
         parts = []
         for measure, part in self.table.groupby("measure", sort=False):
             se, low = float(part["se_median"].median()), float(part["reliability"].min())

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from simcons.consistency.levels import LEVEL_COLUMNS
 from simcons.core.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from simcons.similarity import SimilarityMatrix
 
 _GROUP = ("measure", "category", "group_1", "group_2")
 _DATASETS = ("dataset_1", "dataset_2")
@@ -51,27 +54,7 @@ ANALYSIS_COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-class Similarities(Protocol):
-    """What a figure needs of a `simcons.similarity.SimilarityMatrix`."""
-
-    @property
-    def models(self) -> list[str]:
-        """Model ids, in the order of the rows."""
-
-    @property
-    def values(self) -> np.ndarray:
-        """Similarities, (m, m)."""
-
-    @property
-    def standard_error(self) -> np.ndarray | None:
-        """Standard errors, (m, m), or None where there is no estimate."""
-
-    @property
-    def reliability(self) -> float | np.ndarray | None:
-        """Split-half reliability of the matrix (or of each pair), or None."""
-
-
-ByDataset = Mapping[str, Similarities]
+ByDataset = Mapping[str, "SimilarityMatrix"]
 
 
 def empty(columns: Iterable[str]) -> pd.DataFrame:

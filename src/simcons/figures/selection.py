@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,10 @@ from scipy.stats import kendalltau, rankdata
 
 from simcons.catalog import CATEGORIES
 from simcons.figures import style
-from simcons.figures.schema import ByDataset, Similarities
+from simcons.figures.schema import ByDataset
+
+if TYPE_CHECKING:
+    from simcons.similarity import SimilarityMatrix
 
 Group = tuple[str, str, str]  # category, group_1, group_2
 EVERYTHING: Group = ("all", "all", "all")
@@ -85,7 +89,7 @@ def symmetric(values: np.ndarray) -> np.ndarray:
     return (array + array.T) / 2
 
 
-def pair_values(matrix: Similarities) -> np.ndarray:
+def pair_values(matrix: SimilarityMatrix) -> np.ndarray:
     """Return the similarity of every unordered pair of models, (m (m - 1) / 2,)."""
     return symmetric(matrix.values)[pair_index(len(matrix.models))]
 

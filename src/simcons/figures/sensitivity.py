@@ -6,10 +6,10 @@ options): similarities on few images against those on the most.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,12 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from simcons.consistency import relation_intervals
 from simcons.figures import layout, style
 from simcons.figures.base import PRECISION, Entry, StudyFigure
-from simcons.figures.schema import ByDataset, FigureInputs, Similarities
-from simcons.figures.selection import dataset_names, pair_index, pair_values
+from simcons.figures.schema import ByDataset, FigureInputs
+from simcons.figures.selection import pair_index, pair_values
 from simcons.figures.words import Description, count, interval, measure_label, number
+
+if TYPE_CHECKING:
+    from simcons.similarity import SimilarityMatrix
 
 N_BOOTSTRAP = 1000
 
@@ -30,10 +33,7 @@ N_BOOTSTRAP = 1000
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield a figure per series of data sets."""
     for name, members in series(inputs.datasets).items():
-        figure = Sensitivity(
-            inputs.similarities, inputs.models, inputs.datasets, members, inputs.method
-        )
-        yield Entry(f"sensitivity_{name}", PRECISION, None, figure)
+        yield Entry(f"sensitivity_{name}", PRECISION, None, Sensitivity(inputs, members))
 
 
 def series(datasets: pd.DataFrame) -> dict[str, list[str]]:
@@ -60,11 +60,7 @@ def series(datasets: pd.DataFrame) -> dict[str, list[str]]:
 class Sensitivity(StudyFigure):
     """r with the largest set (left) and the median similarity (right) against images."""
 
-    similarities: Mapping[str, ByDataset]
-    models: pd.DataFrame
-    datasets: pd.DataFrame
     members: list[str]
-    method: str = "pearson"
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -76,11 +72,15 @@ class Sensitivity(StudyFigure):
         largest).
         """
         parts = []
-        for measure, by_dataset in self.similarities.items():
+        for measure, by_dataset in self.inputs.similarities.items():
             present = [d for d in self.members if d in by_dataset]
             if len(present) >= 2:
                 parts += [
-                    {"measure": measure, "n_images": int(self.datasets["n_images"][d]), **row}
+                    {
+                        "measure": measure,
+                        "n_images": int(self.inputs.datasets["n_images"][d]),
+                        **row,
+                    }
                     for d, row in self._compare(by_dataset, present).items()
                 ]
         return pd.DataFrame(parts)
@@ -135,8 +135,8 @@ class Sensitivity(StudyFigure):
 
     def describe(self) -> Description:
         """Say r of the smallest with the largest, and by how much its similarities are off."""
-        name = dataset_names(self.datasets)[self.members[-1]]
-        most = int(self.datasets["n_images"][self.members[-1]])
+        name = self.names[self.members[-1]]
+        most = int(self.inputs.datasets["n_images"][self.members[-1]])
         parts = []
         for measure, part in self.table.groupby("measure", sort=False):
             each = [
@@ -152,7 +152,7 @@ class Sensitivity(StudyFigure):
         )
         caption = (
             f"Similarities of all pairs of models on {name}, measured on "
-            f"{count(len(self.members), 'number')} of images. Left: {self.method.capitalize()} r "
+            f"{count(len(self.members), 'number')} of images. Left: {self.method_label} r "
             f"over pairs of models with the similarities on {most:,} images (bars: 95 % intervals "
             f"by a bootstrap over models). Right: median similarity and the median standard error. "
             f"By number of images, with the mean difference from {most:,}: {'. '.join(parts)}. "
@@ -162,7 +162,7 @@ class Sensitivity(StudyFigure):
         return Description(title, caption, f"Two line plots. {caption}")
 
 
-def _pairs(matrix: Similarities, largest: Similarities, dataset: str) -> pd.DataFrame:
+def _pairs(matrix: SimilarityMatrix, largest: SimilarityMatrix, dataset: str) -> pd.DataFrame:
     first, second = pair_index(len(matrix.models))
     ids = np.array(matrix.models, dtype=object)
     values = {"value": pair_values(matrix), "reference": pair_values(largest)}

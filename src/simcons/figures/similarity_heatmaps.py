@@ -28,12 +28,13 @@ Statistic = Literal["mean", "sd"]
 def figures(inputs: FigureInputs) -> Iterator[Entry]:
     """Yield mean, spread and panels of each measure; a spread needs two data sets."""
     for measure, by_dataset in inputs.similarities.items():
-        shown = (by_dataset, inputs.models, inputs.datasets, measure)
         several = len(by_dataset) >= 2
-        found: dict[str, SimilarityFigure] = {"similarity_mean": OverDatasets(*shown, "mean")}
-        found |= {"similarity_sd": OverDatasets(*shown, "sd")} if several else {}
-        found |= {"similarity_panels": Panels(*shown)}
-        found |= {"mean_spread": MeanSpread(*shown, inputs.method)} if several else {}
+        found: dict[str, SimilarityFigure] = {
+            "similarity_mean": OverDatasets(inputs, measure, "mean")
+        }
+        found |= {"similarity_sd": OverDatasets(inputs, measure, "sd")} if several else {}
+        found |= {"similarity_panels": Panels(inputs, measure)}
+        found |= {"mean_spread": MeanSpread(inputs, measure)} if several else {}
         for name, figure in found.items():
             yield Entry(f"{name}_{measure}", SIMILARITY, measure, figure)
 

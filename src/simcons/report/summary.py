@@ -13,7 +13,7 @@ import pandas as pd
 from simcons.catalog import CATEGORIES
 from simcons.figures.relations import relation_rows
 from simcons.figures.reliability import precision_table
-from simcons.figures.schema import FigureInputs, Similarities
+from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import (
     EVERYTHING,
     LEVEL,
@@ -33,6 +33,7 @@ from simcons.figures.words import (
     number,
 )
 from simcons.report.tables import Cell, Table, cell
+from simcons.similarity import SimilarityMatrix
 
 LOW_RELIABILITY = 0.8
 
@@ -318,7 +319,7 @@ def dataset_table(inputs: FigureInputs) -> Table:
 
 
 def _precision_cells(
-    matrix: Similarities, precision: pd.DataFrame, measure: str, dataset: str
+    matrix: SimilarityMatrix, precision: pd.DataFrame, measure: str, dataset: str
 ) -> list[Cell]:
     values = pair_values(matrix)
     values = values[np.isfinite(values)]
