@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from simcons.figures import layout, style
+from simcons.figures import layout
 from simcons.figures.base import PERFORMANCE, Entry, StudyFigure
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import ordered_datasets
@@ -66,9 +66,7 @@ class Accuracy(StudyFigure):
         row_height = float(np.clip(6.6 / n_models, 0.1, 0.22))
         figure = self.canvas(n_models * row_height + 1.9)
         axis = figure.subplots()
-        image = layout.matrix_image(
-            axis, values, cmap=style.SEQUENTIAL, vmin=0.0, vmax=100.0, aspect="auto"
-        )
+        image = layout.matrix_image(axis, values, (0.0, 100.0))
         labels, used = layout.row_categories(table.index, self.models, "objective")
         layout.category_strip(axis, labels, used, width=0.022 * n_datasets, gap=0.008 * n_datasets)
         axis.set_xlim(-0.03 * n_datasets, n_datasets)

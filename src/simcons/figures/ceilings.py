@@ -91,7 +91,7 @@ class Ceilings(MeasuresFigure):
         layout.marks_legend(
             figure,
             ("r: median, quartiles", style.INK, "o"),
-            ("r corrected for noise: median", style.INK, "o "),
+            ("r corrected for noise: median", style.INK, "hollow"),
             ("ceiling: median, range", style.INK, "|"),
         )
         return figure

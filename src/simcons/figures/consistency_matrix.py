@@ -74,9 +74,7 @@ class ConsistencyMatrix(StudyFigure):
             return figure
         finite = values[np.isfinite(values)]
         low = min(0.0, float(np.floor(finite.min() * 10) / 10)) if len(finite) else 0.0
-        image = layout.matrix_image(
-            axis, values, cmap=style.SEQUENTIAL, vmin=low, vmax=1.0, aspect="auto"
-        )
+        image = layout.matrix_image(axis, values, (low, 1.0))
         texts = [[_cell_text(v) for v in row] for row in values]
         layout.annotate_cells(axis, values, texts, image, min(7.0, 72 * cell / 2.6))
         _domains(figure, axis, order, self.inputs.datasets)

@@ -72,7 +72,7 @@ class Contrasts(MeasuresFigure):
         layout.marks_legend(
             figure,
             ("p < 0.05 after Holm", style.INK, "o"),
-            ("p ≥ 0.05", style.INK, "o "),
+            ("p ≥ 0.05", style.INK, "hollow"),
             ("too few families for p < 0.05", style.INK, "x"),
         )
         return figure

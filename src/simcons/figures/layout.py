@@ -96,26 +96,19 @@ def category_strip(
 
 
 def matrix_image(
-    axis: Axes,
-    values: np.ndarray,
-    *,
-    cmap: str,
-    vmin: float,
-    vmax: float,
-    aspect: Literal["equal", "auto"] = "equal",
-) -> mpl.image.AxesImage:
-    """Draw a matrix with cell (0, 0) at the upper left, edges at whole numbers; NaN is grey."""
-    colours = mpl.colormaps[cmap].with_extremes(bad=style.ABSENT)
+    axis: Axes, values: np.ndarray, limits: tuple[float, float], cmap: str = style.SEQUENTIAL,
+    aspect: Literal["equal", "auto"] = "auto",
+) -> mpl.image.AxesImage:  # fmt: skip
+    """Draw a matrix with cell (0, 0) at the upper left, edges at whole numbers; NaN is grey.
+
+    ``limits`` are the values at both ends of the colours.
+    """
     n_rows, n_columns = values.shape
     image = axis.imshow(
-        np.ma.masked_invalid(values),
-        cmap=colours,
-        vmin=vmin,
-        vmax=vmax,
-        extent=(0, n_columns, n_rows, 0),
-        aspect=aspect,
+        np.ma.masked_invalid(values), cmap=mpl.colormaps[cmap].with_extremes(bad=style.ABSENT),
+        vmin=limits[0], vmax=limits[1], extent=(0, n_columns, n_rows, 0), aspect=aspect,
         interpolation="nearest",
-    )
+    )  # fmt: skip
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     return image
@@ -179,11 +172,12 @@ def pair_legend(figure: Figure, colours: Mapping[str, str], category: str = "obj
 
 
 def marks_legend(figure: Figure, *marks: tuple[str, str, str]) -> None:
-    """Put a legend below the figure: each mark's text, colour and marker; "o " is hollow."""
+    """Put a legend below the figure: each mark's text, colour and marker, or "hollow"."""
     handles = [
-        marker_handle(label, colour, marker[0], hollow=marker.endswith(" "))
+        marker_handle(label, colour, "o" if marker == "hollow" else marker,
+                      hollow=marker == "hollow")
         for label, colour, marker in marks
-    ]
+    ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
 
 

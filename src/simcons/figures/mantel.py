@@ -87,7 +87,7 @@ class Mantel(MeasuresFigure):
         layout.marks_legend(
             figure,
             (above, style.INK, "o"),
-            ("p ≥ 0.05", style.INK, "o "),
+            ("p ≥ 0.05", style.INK, "hollow"),
             ("too few families to test", style.MUTED, "x"),
         )
         return figure

@@ -51,8 +51,7 @@ class PairCounts(StudyFigure):
             values = np.where(np.tril(np.ones(table.shape, bool)), table.to_numpy(float), np.nan)
             enough = np.where(values >= MIN_PAIRS, values, np.nan)
             top = max(float(np.nanmax(enough, initial=1.0)), 1.0)
-            image = layout.matrix_image(axis, enough, cmap="Blues", vmin=-0.1 * top, vmax=top,
-                                        aspect="auto")  # fmt: skip
+            image = layout.matrix_image(axis, enough, (-0.1 * top, top), "Blues")
             texts = [[f"{v:,.0f}" if np.isfinite(v) else "" for v in row] for row in values]
             layout.annotate_cells(axis, enough, texts, image, 6.5)
             labels = [short(value_label(category, str(name)), 18) for name in table.index]

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 _GROUP = ("measure", "category", "group_1", "group_2")
 _DATASETS = ("dataset_1", "dataset_2")
-CONSISTENCY_COLUMNS = (*_GROUP, "method", *_DATASETS, "r", "n_pairs")
+_GROUP_OF_METHOD = ("measure", "method", "category", "group_1", "group_2")
+CONSISTENCY_COLUMNS = (*_GROUP_OF_METHOD, *_DATASETS, "r", "n_pairs")
 GAP_COLUMNS = ("measure", "dataset", "model_1", "model_2", "similarity", "gap")
 PROBE_COLUMNS = ("dataset", "model", "seed", "top1")
-INTERVAL_COLUMNS = (*_GROUP, "method", "low", "high", "level")
+INTERVAL_COLUMNS = (*_GROUP_OF_METHOD, "low", "high", "level")
 ANCHOR_COLUMNS = ("measure", "method", "anchor", *_DATASETS, "r", "n_pairs")
 RELATION_COLUMNS = (
     *("measure", "against", "dataset", "method", "r", "bca_low", "bca_high"),

@@ -93,12 +93,11 @@ class Panels(_Clustered):
         n_columns, n_rows, side = layout.dataset_panel_size(len(self.order), width)
         figure = self.canvas(n_rows * (side + 0.2) + 0.9)
         axes = layout.panel_grid(figure, len(self.order), n_columns)
-        low, high = _limits(self.matrices)
+        limits = _limits(self.matrices)
         m = len(rows)
         for axis, dataset, matrix in zip(axes, self.order, self.matrices, strict=True):
-            image = layout.matrix_image(
-                axis, matrix[np.ix_(rows, rows)], cmap=style.SEQUENTIAL, vmin=low, vmax=high
-            )
+            values = matrix[np.ix_(rows, rows)]
+            image = layout.matrix_image(axis, values, limits, aspect="equal")
             layout.category_strip(axis, labels, colours, width=0.06 * m, gap=0.02 * m)
             axis.set_xlim(-0.08 * m, m)
             title = style.two_lines(self.names[dataset], int(side * 15))
@@ -146,9 +145,9 @@ class OverDatasets(_Clustered):
         figure = self.canvas(max(m * row_height + 1.1, 2.4), width)
         axis = figure.subplots()
         mean = self.statistic == "mean"
-        low, high = _limits(values) if mean else (0.0, _top(values))
+        limits = _limits(values) if mean else (0.0, _top(values))
         cmap = style.SEQUENTIAL if mean else style.SPREAD
-        image = layout.matrix_image(axis, values, cmap=cmap, vmin=low, vmax=high, aspect="auto")
+        image = layout.matrix_image(axis, values, limits, cmap)
         strip = max(0.025 * m, 0.25)
         layout.category_strip(axis, labels, colours, width=strip, gap=0.01 * m)
         axis.set_xlim(-strip - 0.01 * m, m)
