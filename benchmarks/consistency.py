@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from simcons.consistency import Settings, analyse, by_category
+from simcons.consistency import Analysis, Settings, analyse, by_category
 
 CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
 LEVELS = {
@@ -102,7 +102,7 @@ def main() -> None:
     replicates = halves(similarities, 10, rng)
     start, cpu = time.perf_counter(), time.process_time()
     for matrices in similarities.values():
-        by_category(matrices, table, CATEGORIES)
+        by_category(Analysis.of(matrices, table, Settings(categories=CATEGORIES)))
     figures = {"point_s": time.perf_counter() - start, "point_cpu_s": time.process_time() - cpu}
     start, cpu = time.perf_counter(), time.process_time()
     tables = analyse(similarities, table, settings, replicates=replicates, threads=options.threads)

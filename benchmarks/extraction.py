@@ -29,7 +29,7 @@ from PIL import Image
 from simcons.catalog import DatasetSpec, ModelSpec, TransformSpec, WeightsSpec
 from simcons.core.store import Store
 from simcons.datasets import index_shards, iter_samples
-from simcons.datasets.writing import Encoded, write_split
+from simcons.datasets.shard_writer import Encoded, write_split
 from simcons.features.device import make_runner
 from simcons.features.extraction import extract
 from simcons.models import load

@@ -94,7 +94,9 @@ def simulated(n_models: int, n_datasets: int, n_measures: int, draws: int) -> Fi
         probes=probes,
         intervals=median_intervals(tables.pop("intervals"), 0.95),
         anchors=tables.pop("anchors"),
-        relations=relate_performance(matrices, scores, agreement, models, n_bootstrap=draws),
+        relations=relate_performance(
+            matrices, scores, agreement, models, Settings(n_bootstrap=draws)
+        ),
         analysis={name: table for name, table in tables.items() if name in ANALYSIS_COLUMNS},
     )
 

@@ -26,7 +26,7 @@ def main() -> None:
     tables = analyse(
         similarities,
         models,
-        Settings(**study.consistency.model_dump(exclude={"accuracy_from", "labels"})),
+        Settings.of(study.consistency),
         replicates=read_all_replicates(study, paths),
         threads=study.numerics.threads,
     )

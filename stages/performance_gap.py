@@ -9,7 +9,12 @@ from simcons.study import stage
 def main() -> None:
     """Write metrics/performance_gap* (the CSV with intervals by a bootstrap over models)."""
     study = stage.start()
-    from simcons.consistency import relate_performance, relation_headline, summarise_relations
+    from simcons.consistency import (
+        Settings,
+        relate_performance,
+        relation_headline,
+        summarise_relations,
+    )
     from simcons.core.files import write_csv, write_json
     from simcons.study.results import (
         gap_inputs,
@@ -18,7 +23,7 @@ def main() -> None:
         read_similarities,
     )
 
-    paths, wanted = Paths(), study.consistency
+    paths = Paths()
     similarities, scores = gap_inputs(
         study, read_similarities(study, paths), read_probes(study, paths)
     )
@@ -27,14 +32,11 @@ def main() -> None:
         scores,
         read_error_consistency(study, paths),
         study.model_table(),
-        wanted.methods,
-        n_bootstrap=wanted.n_bootstrap,
-        confidence=wanted.confidence,
-        seed=wanted.seed,
+        Settings.of(study.consistency),
     )
     summary = summarise_relations(table)
     write_json(paths.metrics / "performance_gap_datasets.json", summary)
-    small = relation_headline(summary, wanted.methods[0])
+    small = relation_headline(summary, study.consistency.methods[0])
     write_json(paths.metrics / "performance_gap.json", small)
     write_csv(paths.metrics / "performance_gap.csv", table)
 

@@ -13,13 +13,13 @@ def main(dataset: str) -> None:
     from simcons.catalog import variant_classes
     from simcons.probes.run import run_probes
     from simcons.probes.run_variant import run_variant
-    from simcons.study.parts import model_group
+    from simcons.study.parts import model_part
 
     spec = study.dataset_spec(dataset)
     paths, threads = Paths(), study.numerics.threads
-    group = model_group({m: s.feature_dim for m, s in study.model_specs().items()})
-    models = group if group is not None else list(study.model_specs())
-    out = paths.probes(dataset) if group is None else None
+    part = model_part({m: s.feature_dim for m, s in study.model_specs().items()})
+    models = part if part is not None else list(study.model_specs())
+    out = paths.probes(dataset) if part is None else None
     store = Store(paths.store)
     if not models:
         return

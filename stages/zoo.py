@@ -10,7 +10,7 @@ from simcons.study import stage
 def main(model: str) -> None:
     """Write data/zoo/MODEL and metrics/zoo/MODEL.csv."""
     study = stage.start()
-    from simcons.models.zoo.run import run_zoo
+    from simcons.models.zoo.trained import run_zoo
     from simcons.study.active import refuse_leftovers
 
     paths = Paths()
@@ -22,7 +22,7 @@ def main(model: str) -> None:
         {name: paths.dataset(name) for name in spec.training_sets},
         Store(paths.store),
         weights=paths.zoo_weights(model),
-        curve=paths.metrics / "zoo" / f"{model}.csv",
+        curve=paths.curves / f"{model}.csv",
         threads=study.numerics.threads,
     )
 

@@ -11,7 +11,10 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = (
+# The rooms of the package, lowest first: a module imports only from its own room and from those
+# before it, and a test holds every module to that.
+ROOMS = (
+    "core",
     "catalog",
     "datasets",
     "models",
@@ -19,16 +22,22 @@ _SUBPACKAGES = (
     "similarity",
     "probes",
     "consistency",
+    "imports",
+    "study",
     "figures",
     "report",
+    "run",
+    "slurm",
+    "remote",
+    "cli",
 )
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in _SUBPACKAGES:
+    if name in ROOMS:
         return importlib.import_module(f"simcons.{name}")
     raise AttributeError(f"module 'simcons' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_SUBPACKAGES])
+    return sorted([*globals(), *ROOMS])

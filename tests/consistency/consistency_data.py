@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simcons.consistency import Analysis, Settings
+from simcons.consistency.correlation import RESAMPLED_METHODS
+
 
 @dataclass
 class Matrix:
@@ -27,3 +30,10 @@ def random_matrices(n_datasets: int = 4, n_models: int = 10, seed: int = 0, nois
         np.fill_diagonal(values, 1.0)
         result[f"data{d}"] = Matrix(models, values)
     return result
+
+
+def analysis(matrices, table=None, categories=(), methods=RESAMPLED_METHODS, **settings):
+    """Return the analysis of some matrices; the measure's name may be among the settings."""
+    measure = settings.pop("measure", "similarity")
+    wanted = Settings(categories=categories, methods=methods, **settings)
+    return Analysis.of(matrices, table, wanted, measure)

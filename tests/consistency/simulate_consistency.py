@@ -11,9 +11,10 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from consistency_data import Matrix
+from consistency_data import Matrix, analysis
 
 from simcons.consistency import (
+    Settings,
     consistency,
     consistency_intervals,
     contrasts,
@@ -88,7 +89,8 @@ def rejections_of_mantel(n_trials, seed, n_models=12, n_permutations=199):
     for trial in range(n_trials):
         rng = np.random.default_rng([seed, trial])
         study = as_study(similarity(positions([0.0, 0.0], n_models, rng)))
-        found = mantel(study, table, [], ["pearson"], n_permutations=n_permutations, seed=trial)
+        found = mantel(analysis(study, table, [], ["pearson"], n_permutations=n_permutations,
+                                seed=trial))  # fmt: skip
         hits += found["p"].item() <= 0.05
     return hits / n_trials
 
@@ -101,8 +103,8 @@ def rejections_of_contrast(n_trials, seed, sizes=(9, 7), n_permutations=199):
     for trial in range(n_trials):
         rng = np.random.default_rng([seed, trial])
         study = as_study(similarity(positions([0.7, 0.6, 0.8], len(labels), rng)))
-        found = contrasts(study, table, ["group"], ["pearson"], n_bootstrap=1, seed=trial,
-                          n_permutations=n_permutations)  # fmt: skip
+        found = contrasts(analysis(study, table, ["group"], ["pearson"], n_bootstrap=1, seed=trial,
+                                   n_permutations=n_permutations))  # fmt: skip
         hits += found["p_permutation"].item() <= 0.05
     return hits / n_trials
 
@@ -115,7 +117,9 @@ def rejections_of_drivers(n_trials, seed, n_models=14, n_permutations=199):
         study = as_study(similarity(positions([0.7, 0.6, 0.8, 0.5], n_models, rng)))
         labels = {name: rng.permutation(np.arange(n_models) % 2).astype(str) for name in "xy"}
         table = pd.DataFrame(labels, index=study["d00"].models)
-        found = drivers(study, table, ["x", "y"], n_permutations=n_permutations, seed=trial)
+        found = drivers(
+            analysis(study, table, ["x", "y"], n_permutations=n_permutations, seed=trial)
+        )
         hits += found["p"].iloc[0] <= 0.05
     return hits / n_trials
 
@@ -138,8 +142,9 @@ def coverage_of_intervals(n_trials, scheme, method, seed, n_models=24, n_dataset
             position = positions(shares, n_models, rng)
         study = as_study(similarity(position))
         row = consistency_intervals(
-            study, pd.DataFrame(index=study["d00"].models), [], [method], statistics=["mean"],
-            schemes=[scheme], n_bootstrap=n_draws, seed=trial,
+            analysis(study, pd.DataFrame(index=study["d00"].models), [], [method],
+                     n_bootstrap=n_draws, seed=trial),
+            statistics=["mean"], schemes=[scheme],
         ).iloc[0]  # fmt: skip
         for kind in hits:
             hits[kind] += row[f"{kind}_low"] <= target <= row[f"{kind}_high"]
@@ -170,8 +175,13 @@ def coverage_of_gap(n_trials, seed, n_models=24, n_draws=399):
         ids = study["d00"].models
         scores = pd.DataFrame({"dataset": "d00", "model": ids, "accuracy": position[0, :, 0]})
         pairs, table = gap_pairs(study, scores), pd.DataFrame(index=ids)
-        row = relation_intervals(pairs, "similarity", "gap", table, ["pearson"],
-                                 n_bootstrap=n_draws, seed=trial).iloc[0]  # fmt: skip
+        row = relation_intervals(
+            pairs,
+            "similarity",
+            "gap",
+            table,
+            Settings(["pearson"], n_bootstrap=n_draws, seed=trial),
+        ).iloc[0]
         for kind in hits:
             hits[kind] += row[f"{kind}_low"] <= target <= row[f"{kind}_high"]
     return {kind: n / n_trials for kind, n in hits.items()}

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import random_matrices
+from consistency_data import analysis, random_matrices
 
 from simcons.consistency import (
     Settings,
@@ -15,12 +15,11 @@ from simcons.consistency import (
     anchor_rank_sums,
     by_anchor,
     consistency,
-    flag_overlaps,
     headline,
-    overlap_flags,
     summarise,
     summarise_intervals,
 )
+from simcons.consistency.overlap import flag_overlaps, overlap_flags
 from simcons.core.errors import UserError
 from simcons.core.files import merged
 
@@ -81,6 +80,12 @@ def test_what_is_not_asked_for_is_not_there(study):
     assert not {"drivers", "partial", "stratified", "anchors", "reliability"} & set(found)
 
 
+def test_kendall_alone_is_refused(study):
+    similarities, models, _, _ = study
+    with pytest.raises(UserError, match="methods: got kendall; intervals and tests need"):
+        analyse(similarities, models, Settings(methods=["kendall"]))
+
+
 def test_the_digest_of_intervals(study, tables):
     similarities = study[0]
     digest = summarise_intervals(tables["intervals"])
@@ -119,16 +124,16 @@ def test_overlaps_are_flagged():
 
 
 def test_anchors(matrices):
-    table = by_anchor(matrices, ["m05", "m02"], ["spearman"], measure="cka_linear")
+    table = by_anchor(analysis(matrices, methods=["spearman"], anchors=["m05", "m02"]))
     assert table["anchor"].drop_duplicates().tolist() == ["m05", "m02"]
     expected = consistency(matrices, ["m05"], None, "spearman")["r"]
     np.testing.assert_array_equal(table[table["anchor"] == "m05"]["r"], expected)
     assert set(table["n_pairs"]) == {9}
-    sums = anchor_rank_sums(by_anchor(matrices, ["m05", "m02", "m01"]))
+    sums = anchor_rank_sums(by_anchor(analysis(matrices, anchors=["m05", "m02", "m01"])))
     assert len(sums) == 6
     assert (sums["p_bonferroni"] <= 3 * sums["p"] + 1e-12).all()
     assert sums["assumes_independence"].all()
-    assert by_anchor(matrices, []).empty
+    assert by_anchor(analysis(matrices)).empty
     assert list(anchor_rank_sums(table[table["anchor"] == "m05"]).columns)[-1] == (
         "assumes_independence"
     )

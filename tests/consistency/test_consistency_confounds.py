@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import random_matrices
+from consistency_data import analysis, random_matrices
 from scipy import stats
 
 from simcons.consistency import (
     consistency,
     overlap_table,
-    pair_index,
     partial_consistency,
     stratified_contrasts,
 )
-from simcons.consistency.confounds import pair_covariates, partial_correlation
+from simcons.consistency.confounds.partial import pair_covariates, partial_correlation
+from simcons.consistency.pairs import pair_index
 
 IDS = [f"m{k:02d}" for k in range(12)]
 
@@ -51,7 +51,9 @@ def test_a_category_with_one_value_has_no_association(models):
 
 def test_contrasts_only_where_both_groups_are(models):
     matrices = random_matrices(4, 12)
-    table = stratified_contrasts(matrices, models, "objective", ["data"], n_permutations=100)
+    table = stratified_contrasts(
+        analysis(matrices, models, contrast="objective", strata=["data"], n_permutations=100)
+    )
     rows = table[table["method"] == "pearson"].set_index(["group_1", "group_2", "stratum"])
     assert list(rows.index) == [
         ("a", "b", "x"), ("a", "b", "y"), ("a", "c", "(none)"), ("b", "c", "(none)"),
@@ -71,8 +73,9 @@ def test_contrasts_only_where_both_groups_are(models):
 
 def test_one_value_gives_an_empty_table_with_columns(models):
     found = stratified_contrasts(
-        random_matrices(2, 12), models.assign(objective="a"), "objective", ["data"]
-    )
+        analysis(random_matrices(2, 12), models.assign(objective="a"), contrast="objective",
+                 strata=["data"])
+    )  # fmt: skip
     assert found.empty
     assert "p_holm" in found.columns
 
@@ -107,7 +110,7 @@ def test_what_only_size_makes_consistent_disappears(models):
         matrix.values[:] = large[:, None] + large + 0.2 * (noise + noise.T)
     sizes = models.assign(size_class=np.where(large > 0, "large", "small"))
     assert (consistency(matrices)["r"] > 0.8).all()
-    found = partial_consistency(matrices, sizes, ["objective"], ["size_class"], measure="cka")
+    found = partial_consistency(analysis(matrices, sizes, ["objective"], given=["size_class"]))
     everyone = found[found["category"] == "all"]
     assert (everyone["r_partial"].abs() < 0.4).all()
     assert set(everyone["n_covariates"]) == {3}
@@ -118,11 +121,15 @@ def test_what_only_size_makes_consistent_disappears(models):
 def test_numeric_properties_enter_as_logarithms(models):
     everyone = np.ones(12, dtype=bool)
     pairs = pair_index(everyone, everyone)
-    found = pair_covariates(IDS, models, ["params"], pairs)
+
+    def covariates(table, *given):
+        return pair_covariates(analysis(random_matrices(1, 12), table, given=given), pairs)
+
+    found = covariates(models, "params")
     log = np.log(models["params"].to_numpy())
     np.testing.assert_allclose(found[:, 0], np.abs(log[pairs.left] - log[pairs.right]))
     np.testing.assert_allclose(found[:, 1], log[pairs.left] + log[pairs.right])
-    signed = pair_covariates(IDS, models.assign(params=np.arange(12.0) - 3), ["params"], pairs)
+    signed = covariates(models.assign(params=np.arange(12.0) - 3), "params")
     assert signed[:, 1].min() == -5
-    assert pair_covariates(IDS, models, [], pairs).shape == (66, 0)
-    assert pair_covariates(IDS, models, ["data"], pairs).sum(axis=1).tolist() == [1.0] * 66
+    assert covariates(models).shape == (66, 0)
+    assert covariates(models, "data").sum(axis=1).tolist() == [1.0] * 66

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import random_matrices
+from consistency_data import analysis, random_matrices
 from scipy import stats
 
-from simcons.consistency import drivers, pair_index, rank_spread
-from simcons.consistency.drivers import mrqap
+from simcons.consistency import drivers, rank_spread
+from simcons.consistency.confounds.drivers import mrqap
+from simcons.consistency.pairs import pair_index
 from simcons.core.errors import UserError
 
 
@@ -51,7 +52,7 @@ def test_against_least_squares_and_a_loop_of_double_semi_partialing():
 
 
 def test_rank_spread_by_hand(matrices):
-    found = rank_spread(matrices)
+    found = rank_spread(analysis(matrices))
     upper = np.triu_indices(10, 1)
     ranks = np.stack([stats.rankdata(m.values[upper]) for m in matrices.values()])
     scaled = (ranks - 0.5) / 45
@@ -59,7 +60,7 @@ def test_rank_spread_by_hand(matrices):
     np.testing.assert_allclose(found["mean_rank"], scaled.mean(axis=0))
     assert found[["model_1", "model_2"]].iloc[0].tolist() == ["m00", "m01"]
     with pytest.raises(UserError, match="at least two"):
-        rank_spread(random_matrices(1))
+        rank_spread(analysis(random_matrices(1)))
 
 
 def test_a_planted_driver_is_found_and_an_idle_one_is_not():
@@ -75,8 +76,8 @@ def test_a_planted_driver_is_found_and_an_idle_one_is_not():
         {"objective": objective, "size_class": rng.permutation(np.tile(["s", "l"], 8)), "one": "u"},
         index=matrices["data0"].models,
     )
-    options = {"n_permutations": 300, "measure": "cka_linear"}
-    found = drivers(matrices, table, ["objective", "size_class", "one"], **options)
+    study = analysis(matrices, table, ["objective", "size_class", "one"], n_permutations=300)
+    found = drivers(study)
     rows = found.set_index("predictor")
     assert rows.loc["same objective", "coefficient"] < -0.05
     assert rows.loc["same objective", "p_holm"] < 0.02
@@ -84,11 +85,9 @@ def test_a_planted_driver_is_found_and_an_idle_one_is_not():
     assert np.isnan(rows.loc["same one", "t"])
     assert "does not vary" in rows.loc["same one", "reason"]
     assert rows.loc["same objective", "n_shared"] == 56
-    pd.testing.assert_frame_equal(
-        found, drivers(matrices, table, ["objective", "size_class", "one"], **options)
-    )
+    pd.testing.assert_frame_equal(found, drivers(study))
 
 
 def test_models_without_a_value_share_it_with_none(matrices, table):
-    found = drivers(matrices, table, ["architecture_class"], n_permutations=10)
+    found = drivers(analysis(matrices, table, ["architecture_class"], n_permutations=10))
     assert found["n_shared"].item() == 15 + 3

@@ -7,12 +7,10 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import random_matrices
+from consistency_data import analysis, random_matrices
 from scipy import stats
 
-from simcons.consistency import consistency_intervals, stack
-from simcons.consistency.core import groups
-from simcons.consistency.intervals import Sampler
+from simcons.consistency import consistency_intervals
 from simcons.consistency.limits import (
     Interval,
     acceleration,
@@ -108,11 +106,9 @@ def test_node_bootstrap_against_a_plain_loop():
     matrices = random_matrices(8, 9)
     family = [0, 0, 1, 2, 3, 4, 5, 6, 7]
     table = table_of(9, 9, family=[f"f{k}" for k in family])
-    lined_up = stack(matrices)
-    sampler = Sampler(lined_up, table, 20, 3)
-    group = groups(lined_up.models, table, ["objective"])[1]
-    found = sampler.replicates(group, "spearman").models
-    counts = bootstrap_counts(sampler.units("objective"), 20, generator(3, "objective"))
+    study = analysis(matrices, table, ["objective"], n_bootstrap=20, seed=3)
+    found = study.replicates(study.groups[1], "spearman").models
+    counts = bootstrap_counts(study.units("objective"), 20, generator(3, "objective"))
     for b in range(20):
         copies = [(i, c) for i in range(9) for c in range(counts[b, i])]
         kept = [
@@ -121,7 +117,7 @@ def test_node_bootstrap_against_a_plain_loop():
             if i != j and (family[i] != family[j] or a == c)
         ]
         left, right = np.array(kept).T
-        vectors = lined_up.values[:, left, right]
+        vectors = study.values[:, left, right]
         rho = stats.spearmanr(vectors.T).statistic[np.triu_indices(8, 1)]
         np.testing.assert_allclose(found[b], rho, atol=1e-10)
 
@@ -129,8 +125,8 @@ def test_node_bootstrap_against_a_plain_loop():
 def test_the_table_has_every_combination_and_repeats():
     matrices = random_matrices(8, 14)
     arguments = (matrices, table_of(14, 7), ["objective"])
-    options = {"n_bootstrap": 100, "measure": "cka_linear", "overlaps": [["data0", "data3"]]}
-    table = consistency_intervals(*arguments, **options)
+    options = {"n_bootstrap": 100, "overlaps": [["data0", "data3"]]}
+    table = consistency_intervals(analysis(*arguments, **options))
     names = ["category", "group_1", "group_2", "method", "statistic", "scheme", "overlapping"]
     assert len(table) == 4 * 2 * 2 * 3 * 2
     assert not table.duplicated(names).any()
@@ -139,14 +135,14 @@ def test_the_table_has_every_combination_and_repeats():
         table["estimate"] <= table["percentile_high"]
     )
     assert inside.mean() > 0.9
-    pd.testing.assert_frame_equal(consistency_intervals(*arguments, **options), table)
-    other = consistency_intervals(*arguments, **options, seed=1)
+    pd.testing.assert_frame_equal(consistency_intervals(analysis(*arguments, **options)), table)
+    other = consistency_intervals(analysis(*arguments, **options, seed=1))
     assert not other["bca_low"].equals(table["bca_low"])
 
 
 def test_drawing_models_and_data_sets_is_wider_than_either():
     table = consistency_intervals(
-        random_matrices(10, 14), table_of(14, 7), [], ["pearson"], n_bootstrap=400,
+        analysis(random_matrices(10, 14), table_of(14, 7), [], ["pearson"], n_bootstrap=400),
         statistics=["mean"],
     ).set_index("scheme")  # fmt: skip
     width = table["percentile_high"] - table["percentile_low"]
@@ -155,10 +151,10 @@ def test_drawing_models_and_data_sets_is_wider_than_either():
 
 @pytest.mark.parametrize(("n_models", "n_first", "n_datasets"), [(14, 5, 8), (14, 7, 7)])
 def test_too_few_models_or_data_sets(n_models, n_first, n_datasets):
-    table = consistency_intervals(
+    table = consistency_intervals(analysis(
         random_matrices(n_datasets, n_models), table_of(n_models, n_first), ["objective"],
         ["pearson"], n_bootstrap=50,
-    )  # fmt: skip
+    ))  # fmt: skip
     group = table[(table["group_1"] == "a")]
     assert not group["available"].any()
     assert group["estimate"].notna().all()
@@ -171,7 +167,9 @@ def test_too_few_models_or_data_sets(n_models, n_first, n_datasets):
 def test_models_that_differ_in_the_seed_count_once():
     seeds = [f"f{k // 3}" for k in range(12)]
     table = consistency_intervals(
-        random_matrices(8, 12), table_of(12, 12, family=seeds), [], ["pearson"], n_bootstrap=20
+        analysis(
+            random_matrices(8, 12), table_of(12, 12, family=seeds), [], ["pearson"], n_bootstrap=20
+        )
     )
     assert not table["available"].any()
     assert "4 families" in table["reason"].iloc[0]
@@ -189,23 +187,23 @@ def test_a_family_of_many_seeds_widens_the_interval():
     ids = double["data0"].models
     alone = pd.DataFrame(index=ids)
     grouped = pd.DataFrame({"family": [i[:-1] for i in ids]}, index=ids)
-    options = {"n_bootstrap": 300, "statistics": ["mean"], "schemes": ["models"]}
+    options = {"statistics": ["mean"], "schemes": ["models"]}
     widths = []
     single = pd.DataFrame(index=ten["data0"].models)
     for similarities, table in [(double, alone), (double, grouped), (ten, single)]:
-        row = consistency_intervals(similarities, table, [], ["pearson"], **options).iloc[0]
+        study = analysis(similarities, table, [], ["pearson"], n_bootstrap=300)
+        row = consistency_intervals(study, **options).iloc[0]
         widths.append(row["percentile_high"] - row["percentile_low"])
     assert widths[0] < 0.85 * widths[1]
     assert widths[1] == pytest.approx(widths[2], rel=0.25)
 
 
 def test_unknown_names_are_refused():
-    matrices = random_matrices(8, 8)
-    table = table_of(8, 8)
+    study = analysis(random_matrices(8, 8), table_of(8, 8), n_bootstrap=5)
     with pytest.raises(UserError, match="did you mean 'median'"):
-        consistency_intervals(matrices, table, [], statistics=["medain"], n_bootstrap=5)
+        consistency_intervals(study, statistics=["medain"])
     with pytest.raises(UserError, match="did you mean 'models'"):
-        consistency_intervals(matrices, table, [], schemes=["model"], n_bootstrap=5)
+        consistency_intervals(study, schemes=["model"])
 
 
 def test_an_envelope_is_never_narrower_than_its_parts():

@@ -8,8 +8,8 @@ from consistency_data import Matrix, random_matrices
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcons.consistency import pair_index, pair_vectors, stack
-from simcons.consistency.pairs import membership
+from simcons.consistency import Analysis
+from simcons.consistency.pairs import membership, pair_index, pair_vectors
 from simcons.core.errors import UserError
 
 
@@ -36,14 +36,14 @@ def test_matrices_in_different_orders_are_lined_up():
     one = random_matrices(1)["data0"]
     order = np.random.default_rng(1).permutation(len(one.models))
     shuffled = Matrix([one.models[k] for k in order], one.values[np.ix_(order, order)])
-    lined_up = stack({"b": shuffled, "a": one})
+    lined_up = Analysis.of({"b": shuffled, "a": one})
     assert lined_up.datasets == ["a", "b"]
     np.testing.assert_array_equal(lined_up.values[0], lined_up.values[1])
 
 
 def test_a_non_symmetric_measure_is_averaged_over_its_directions():
     values = np.array([[1.0, 0.2], [0.6, 1.0]])
-    lined_up = stack({"a": Matrix(["x", "y"], values)})
+    lined_up = Analysis.of({"a": Matrix(["x", "y"], values)})
     everyone = membership(lined_up.models, None)
     assert pair_vectors(lined_up.values, pair_index(everyone, everyone)).item() == pytest.approx(
         0.4
@@ -54,13 +54,13 @@ def test_a_missing_model_is_named_with_its_data_set(matrices):
     short = matrices["data2"]
     matrices["data2"] = Matrix(short.models[:-1], short.values[:-1, :-1])
     with pytest.raises(UserError, match=r"'data2'.*m09"):
-        stack(matrices)
-    assert stack(matrices, ["m00", "m01", "m02"]).models == ["m00", "m01", "m02"]
+        Analysis.of(matrices)
+    assert Analysis.of(matrices, models=["m00", "m01", "m02"]).models == ["m00", "m01", "m02"]
 
 
 def test_an_unknown_model_gets_a_suggestion(matrices):
     with pytest.raises(UserError, match="did you mean 'm01'"):
-        stack(matrices, ["m1"])
+        Analysis.of(matrices, models=["m1"])
     with pytest.raises(UserError, match="unknown model 'zzz'"):
         membership(["a"], ["zzz"])
 
@@ -68,14 +68,14 @@ def test_an_unknown_model_gets_a_suggestion(matrices):
 def test_a_similarity_that_is_no_number_is_named(matrices):
     matrices["data1"].values[3, 5] = np.nan
     with pytest.raises(UserError, match=r"'data1'.*'m03' and 'm05'"):
-        stack(matrices)
+        Analysis.of(matrices)
 
 
 def test_a_diagonal_that_is_no_number_does_not_matter(matrices):
     np.fill_diagonal(matrices["data1"].values, np.nan)
-    assert stack(matrices).values.shape == (4, 10, 10)
+    assert Analysis.of(matrices).values.shape == (4, 10, 10)
 
 
 def test_no_matrices_at_all():
     with pytest.raises(UserError, match="no similarity matrices"):
-        stack({})
+        Analysis.of({})

@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from consistency_data import random_matrices
+from consistency_data import analysis, random_matrices
 from scipy import stats
 
-from simcons.consistency import consistency, contrasts, holm, mantel, stack
-from simcons.consistency.core import groups
-from simcons.consistency.permutation import label_test, p_value, permuted_correlations
+from simcons.consistency import consistency, consistency_intervals, contrasts, mantel
+from simcons.consistency.inference.contrasts import label_test
+from simcons.consistency.inference.permutation import holm, p_value, permuted_correlations
 from simcons.consistency.resample import group_units, model_permutations, relabel
 
 
@@ -41,15 +41,15 @@ def test_p_values_count_the_observed_labelling():
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
 @pytest.mark.parametrize("which", [0, 1, 2, 3])
 def test_permuted_correlations_against_a_plain_loop(method, which):
-    lined_up = stack(random_matrices(3, 9))
-    group = groups(lined_up.models, table_of(9, 5), ["objective"])[which]
-    unit = group_units(np.arange(9), group)
+    study = analysis(random_matrices(3, 9), table_of(9, 5), ["objective"])
+    group = study.groups[which]
+    unit = group_units(np.arange(9), group.first, group.second)
     permutations = model_permutations(unit, 15, np.random.default_rng(0))
-    r, permuted = permuted_correlations(lined_up, group.pairs, permutations, method)
+    r, permuted = permuted_correlations(study.values, group.pairs, permutations.index, method)
     reference = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}[method]
     left, right = group.pairs.left, group.pairs.right
     for e, (d1, d2) in enumerate(itertools.combinations(range(3), 2)):
-        x, y = lined_up.values[d1], lined_up.values[d2]
+        x, y = study.values[d1], study.values[d2]
         assert r[e] == pytest.approx(reference(x[left, right], y[left, right]).statistic)
         for b, p in enumerate(permutations.index):
             moved = y[np.ix_(p, p)]
@@ -60,7 +60,7 @@ def test_permuted_correlations_against_a_plain_loop(method, which):
 def test_mantel_finds_consistency_and_no_more():
     related = random_matrices(4, 12, noise=0.2)
     related["data3"].values[:] = random_matrices(1, 12, seed=9)["data0"].values
-    found = mantel(related, table_of(12, 6), [], n_permutations=400, measure="cka_linear")
+    found = mantel(analysis(related, table_of(12, 6), n_permutations=400))
     alone = (found["dataset_2"] == "data3").to_numpy()
     assert (found["p"][~alone] <= 0.01).all()
     assert (found["p_max"][~alone] <= 0.02).all()
@@ -76,7 +76,7 @@ def test_two_sided_mantel_sees_a_negative_relation():
     matrices = random_matrices(2, 10, noise=0.1)
     matrices["data1"].values *= -1
     one, two = (
-        mantel(matrices, table_of(10, 5), [], ["pearson"], n_permutations=200, alternative=a)
+        mantel(analysis(matrices, table_of(10, 5), [], ["pearson"], n_permutations=200), a)
         for a in ("greater", "two-sided")
     )
     assert one["p"].item() > 0.9
@@ -85,12 +85,12 @@ def test_two_sided_mantel_sees_a_negative_relation():
 
 
 def test_few_permutations_limit_the_smallest_p():
-    found = mantel(random_matrices(2, 3), table_of(3, 3), [], n_permutations=500)
+    found = mantel(analysis(random_matrices(2, 3), table_of(3, 3), n_permutations=500))
     assert found["smallest_p"].tolist() == [pytest.approx(1 / 6)] * 2
 
 
 def test_models_outside_a_group_do_not_make_its_smallest_p_smaller():
-    found = mantel(random_matrices(2, 10), table_of(10, 3), ["objective"], ["pearson"])
+    found = mantel(analysis(random_matrices(2, 10), table_of(10, 3), ["objective"], ["pearson"]))
     least = found.set_index(["group_1", "group_2"])["smallest_p"]
     assert least[("a", "a")] == pytest.approx(1 / 6)  # three models have six orders
     assert least[("b", "b")] == least[("a", "b")] == pytest.approx(1 / 2001)
@@ -99,7 +99,9 @@ def test_models_outside_a_group_do_not_make_its_smallest_p_smaller():
 def test_contrasts_against_every_labelling_written_out():
     matrices = random_matrices(4, 8)
     table = contrasts(
-        matrices, table_of(8, 4), ["objective"], ["pearson"], n_bootstrap=20, n_permutations=100
+        analysis(
+            matrices, table_of(8, 4), ["objective"], ["pearson"], n_bootstrap=20, n_permutations=100
+        )
     )
     row = table.iloc[0]
     ids = matrices["data0"].models
@@ -128,8 +130,8 @@ def test_contrasts_have_intervals_and_corrections():
     labels = pd.DataFrame(
         {"size": ["s"] * 6 + ["m"] * 6 + ["l"] * 6}, index=matrices["data0"].models
     )
-    options = {"n_bootstrap": 200, "n_permutations": 60, "measure": "cka_linear"}
-    table = contrasts(matrices, labels, ["size"], statistic="median", **options)
+    options = {"n_bootstrap": 200, "n_permutations": 60}
+    table = contrasts(analysis(matrices, labels, ["size"], **options), statistic="median")
     assert table[["group_1", "group_2"]].drop_duplicates().to_numpy().tolist() == [
         ["l", "m"], ["l", "s"], ["m", "s"],
     ]  # fmt: skip
@@ -140,12 +142,14 @@ def test_contrasts_have_intervals_and_corrections():
     assert (table["p_rank_sum_bonferroni"] <= 3 * table["p_rank_sum"] + 1e-12).all()
     assert (table["p_holm"] >= table["p_permutation"]).all()
     pd.testing.assert_frame_equal(
-        table, contrasts(matrices, labels, ["size"], statistic="median", **options)
+        table, contrasts(analysis(matrices, labels, ["size"], **options), statistic="median")
     )
 
 
 def test_no_two_groups_give_an_empty_table_with_columns():
-    found = contrasts(random_matrices(3, 6), table_of(6, 6), ["objective"], n_permutations=5)
+    found = contrasts(
+        analysis(random_matrices(3, 6), table_of(6, 6), ["objective"], n_permutations=5)
+    )
     assert found.empty
     assert {"difference", "p_holm", "p_rank_sum_bonferroni"} <= set(found.columns)
 
@@ -156,21 +160,33 @@ def test_a_planted_difference_between_groups_is_found():
     for k, matrix in enumerate(matrices.values()):
         fresh = random_matrices(1, 16, seed=50 + k)["data0"].values
         matrix.values[8:, 8:] = fresh[8:, 8:]
-    row = contrasts(matrices, table_of(16, 8), ["objective"], ["spearman"], n_bootstrap=10,
-                    n_permutations=300).iloc[0]  # fmt: skip
+    row = contrasts(analysis(matrices, table_of(16, 8), ["objective"], ["spearman"], n_bootstrap=10,
+                             n_permutations=300)).iloc[0]  # fmt: skip
     assert row["estimate_1"] == pytest.approx(1)
     assert row["difference"] > 0.6
     assert row["p_permutation"] < 0.02
 
 
-def test_a_sampler_can_be_shared():
-    from simcons.consistency.intervals import Sampler
-
-    matrices, labels = random_matrices(8, 14), table_of(14, 7)
-    sampler = Sampler(stack(matrices), labels, 50, 0)
+def test_draws_are_shared_with_the_intervals():
+    arguments = (random_matrices(8, 14), table_of(14, 7), ["objective"])
     options = {"n_bootstrap": 50, "n_permutations": 20}
-    shared = contrasts(matrices, labels, ["objective"], **options, sampler=sampler)
-    pd.testing.assert_frame_equal(shared, contrasts(matrices, labels, ["objective"], **options))
+    study = analysis(*arguments, **options)
+    consistency_intervals(study)
+    alone = contrasts(analysis(*arguments, **options))
+    pd.testing.assert_frame_equal(contrasts(study), alone)
+
+
+@pytest.mark.parametrize("sizes", itertools.permutations([8, 4, 8]))
+def test_contrasts_do_not_depend_on_the_order_of_their_groups(sizes):
+    """A group too small for an interval must not leave another one without its draws."""
+    matrices = random_matrices(8, 20)
+    labels = pd.DataFrame({"objective": np.repeat(["a", "b", "c"], sizes)},
+                          index=matrices["data0"].models)  # fmt: skip
+    table = contrasts(analysis(matrices, labels, ["objective"], n_bootstrap=200, n_permutations=10))
+    small = "abc"[sizes.index(4)]
+    without = (table["group_1"] != small) & (table["group_2"] != small)
+    assert table["available"].tolist() == without.tolist()
+    assert table["bca_low"].notna().tolist() == without.tolist()
 
 
 def test_a_labelling_without_any_r_is_no_evidence():

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simcons.consistency import pair_index
-from simcons.consistency.weighted import pair_weights, weighted_correlation
+from simcons.consistency.correlation import pair_weights, weighted_correlation
+from simcons.consistency.pairs import pair_index
 from simcons.core.errors import UserError
 
 REFERENCE = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -36,7 +36,7 @@ def test_weights_are_repetitions(method, decimals):
 
 @pytest.mark.parametrize("method", sorted(REFERENCE))
 def test_many_weightings_in_chunks_equal_one_at_a_time(method, monkeypatch):
-    monkeypatch.setattr("simcons.consistency.weighted._CHUNK_ELEMENTS", 500)
+    monkeypatch.setattr("simcons.consistency.correlation._CHUNK_ELEMENTS", 500)
     rng = np.random.default_rng(1)
     vectors, weights = rng.normal(size=(3, 40)), rng.integers(0, 3, size=(50, 40)).astype(float)
     each = [weighted_correlation(vectors, w[None], method)[0] for w in weights]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -46,6 +48,87 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
             (part / name).write_text(name)
     assert [p.name for p in folder.iterdir()] == ["second"]
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+KILLED_AT_EACH_STEP = """
+import os, signal, sys
+from pathlib import Path
+from simcons.core import files
+
+folder = Path(sys.argv[1]) / "folder"
+if sys.argv[2] == "without exchange":
+    files._exchange = lambda first, second: False
+
+def replace(names):
+    with files.atomic(folder) as part:
+        part.mkdir()
+        for name in names:
+            (part / name).write_text(name)
+
+def die_before(step):
+    seen = 0
+    def hook(event, args):
+        nonlocal seen
+        if event.startswith(("os.", "shutil.", "tempfile.", "open", "ctypes.")):
+            seen += 1
+            if seen == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(hook)
+
+for step in range(1, 200):
+    replace(["old_1", "old_2"])
+    pid = os.fork()
+    if pid == 0:
+        die_before(step)
+        replace(["new_1", "new_2"])
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    before = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else ["gone"]
+    files.put_back(folder)
+    print(code, *before, *sorted(p.name for p in folder.iterdir()))
+    if code == 0:
+        break
+"""
+
+
+@pytest.mark.parametrize("mode", ["with exchange", "without exchange"])
+def test_a_kill_at_any_step_leaves_the_old_folder_or_the_new_one(tmp_path, mode):
+    command = [sys.executable, "-c", KILLED_AT_EACH_STEP, str(tmp_path), mode]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    steps = [line.split() for line in done.stdout.splitlines()]
+    assert [step[0] for step in steps] == ["-9"] * (len(steps) - 1) + ["0"]
+    assert len(steps) > 10
+    whole = {("old_1", "old_2"), ("new_1", "new_2")}
+    assert {tuple(step[-2:]) for step in steps} == whole
+    gone = [step for step in steps if "gone" in step]
+    # Without exchange there is a moment in which the old folder lies beside its place.
+    assert (mode == "without exchange") == bool(gone)
+    assert tuple(steps[-1][-2:]) == ("new_1", "new_2")
+    assert not (tmp_path / ".folder.old.tmp").exists()
+
+
+def test_a_folder_moved_aside_is_put_back_by_the_next_use_even_if_that_fails(tmp_path):
+    aside = tmp_path / ".folder.old.tmp"
+    aside.mkdir()
+    (aside / "old").touch()
+    with pytest.raises(RuntimeError), atomic(tmp_path / "folder"):
+        raise RuntimeError
+    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["old"]
+    assert not aside.exists()
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_link_to_a_folder_is_replaced_and_not_followed(tmp_path, monkeypatch, exchange):
+    if not exchange:
+        monkeypatch.setattr("simcons.core.files._exchange", lambda first, second: False)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "old").touch()
+    (tmp_path / "folder").symlink_to(tmp_path / "elsewhere")
+    with atomic(tmp_path / "folder") as part:
+        part.mkdir()
+    assert not (tmp_path / "folder").is_symlink()
+    assert [p.name for p in (tmp_path / "elsewhere").iterdir()] == ["old"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "folder"]
 
 
 def test_equal_values_have_equal_bytes(tmp_path):

@@ -1,9 +1,10 @@
 """NUMERICS_VERSION is bumped when the code that decides values changes.
 
 `numerics.json` beside this file keeps, for every kind of result, the version and a hash of the
-syntax trees (without docstrings and comments) of its deciding modules. When this test fails: did
-the change alter any value? Then bump `NUMERICS_VERSION` in simcons/numerics.py. Either way record
-the new hash: `python tests/core/test_numerics.py`.
+syntax trees (without docstrings and comments) of the modules that decide it: those that its stage
+reaches, but for what `module_graph.PLUMBING` lists. dvc.yaml's dependencies are held to the same
+list. When this test fails: did the change alter any value? Then bump `NUMERICS_VERSION` in
+simcons/core/numerics.py. Either way record the new hash: `python tests/core/test_numerics.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from module_graph import deciding, modules
 
-import simcons
-from simcons.core.numerics import DECIDING_MODULES, NUMERICS_VERSION
+from simcons.core.numerics import NUMERICS_VERSION
 
 RECORD = Path(__file__).with_name("numerics.json")
-PACKAGE = Path(simcons.__file__).parent
+STAGES = {"features": "stages/features.py", "probes": "stages/probe.py", "zoo": "stages/zoo.py"}
 
 
 def syntax_hash(source: str) -> str:
@@ -35,21 +36,12 @@ def syntax_hash(source: str) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
-def deciding_files(kind: str) -> list[Path]:
-    found: set[Path] = set()
-    for name in DECIDING_MODULES[kind]:
-        path = PACKAGE / name
-        assert path.exists(), f"{name} in DECIDING_MODULES['{kind}'] does not exist"
-        found |= set(path.rglob("*.py")) if path.is_dir() else {path}
-    return sorted(found)
-
-
 def current() -> dict[str, dict[str, object]]:
     record = {}
     for kind, version in NUMERICS_VERSION.items():
         hashes = [
-            f"{p.relative_to(PACKAGE).as_posix()} {syntax_hash(p.read_text())}"
-            for p in deciding_files(kind)
+            f"{module} {syntax_hash(modules()[module].read_text())}"
+            for module in sorted(deciding(STAGES[kind]))
         ]
         digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
         record[kind] = {"version": version, "syntax": digest}

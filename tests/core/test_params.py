@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
 
+from simcons.consistency import METHODS
 from simcons.core.errors import UserError
 from simcons.study.params import load_study
+from simcons.study.sections import Method
 
 ROOT = Path(__file__).parents[2]
 CONTROL = {"objective": "untrained", "architecture": "conv_small", "seed": 0}
@@ -40,6 +43,10 @@ def test_the_committed_study_is_the_demo():
     assert "efficientnet_lite0" in study.model_specs()
     assert list(study.model_table().index) == sorted(study.model_specs())
     assert list(study.dataset_table().index) == sorted(study.datasets)
+
+
+def test_a_study_may_name_every_correlation_that_there_is():
+    assert get_args(Method) == METHODS
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from simcons.core import store as store_module
 from simcons.core.numerics import NUMERICS_VERSION, fingerprint
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 
 PARTS = {"dataset": "abc", "split": "train"}
 
@@ -132,7 +132,7 @@ def test_a_placed_file_may_be_edited_without_touching_the_store(store, tmp_path,
     monkeypatch.delenv("SIMCONS_STORE_LINK", raising=False)
     source = store.put("features", PARTS, "x", write("1")) / "value.txt"
     target = tmp_path / "out" / "value.txt"
-    place(source, target)
+    copy_out(source, target)
     target.write_text("2")
     assert source.read_text() == "1"
 
@@ -141,7 +141,7 @@ def test_hard_links_are_an_option(store, tmp_path, monkeypatch):
     monkeypatch.setenv("SIMCONS_STORE_LINK", "hardlink")
     source = store.put("features", PARTS, "x", write("1")) / "value.txt"
     target = tmp_path / "value.txt"
-    place(source, target)
+    copy_out(source, target)
     assert os.path.samefile(source, target)
 
 
@@ -152,7 +152,7 @@ def test_a_file_system_with_reflinks_or_without_gives_the_same_bytes(store, tmp_
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(store_module.fcntl, "ioctl", refuse)
-    place(source, tmp_path / "copy")
+    copy_out(source, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
 
 
@@ -162,6 +162,6 @@ def test_placing_never_writes_through_a_link(store, tmp_path, monkeypatch):
     cached = tmp_path / "cached"
     cached.write_text("old")
     (tmp_path / "out").symlink_to(cached)
-    place(source, tmp_path / "out")
+    copy_out(source, tmp_path / "out")
     assert cached.read_text() == "old"
     assert (tmp_path / "out").read_text() == "new"

@@ -5,28 +5,23 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from simcons.catalog import DatasetSpec
 from simcons.datasets import index_shards, write_split
 
 Members = list[tuple[str, bytes]]
 Spoil = Callable[[Callable[[Members], Members]], Path]
 
 
-@dataclass(frozen=True)
-class Spec:
+def tiny_spec(**facts: str) -> DatasetSpec:
     """A catalogue entry."""
-
-    id: str = "tiny"
-    name: str = "Tiny"
-    domain: str = "Noise"
-    source: str = "builder"
-    license: str = "MIT"
+    known = {"name": "Tiny", "domain": "Noise", "source": "builder", "license": "MIT"}
+    return DatasetSpec(id="tiny", **{**known, **facts})
 
 
 def write_tar(path: Path, members: Members) -> None:
@@ -38,8 +33,8 @@ def write_tar(path: Path, members: Members) -> None:
 
 
 @pytest.fixture
-def spec() -> Callable[..., Spec]:
-    return Spec
+def spec() -> Callable[..., DatasetSpec]:
+    return tiny_spec
 
 
 @pytest.fixture
@@ -55,7 +50,7 @@ def folder(tmp_path: Path, images: np.ndarray) -> Path:
     write_split(tmp_path / "tiny" / "train", samples, samples_per_shard=4)
     write_split(tmp_path / "tiny" / "test", samples[:4], samples_per_shard=4)
     (tmp_path / "tiny" / "classnames.txt").write_text("even\nodd\n")
-    index_shards(tmp_path / "tiny", Spec())
+    index_shards(tmp_path / "tiny", tiny_spec())
     return tmp_path / "tiny"
 
 

@@ -28,13 +28,15 @@ from simcons.datasets import (
 )
 from simcons.datasets.builders import _draw as draw
 from simcons.datasets.builders import builder_names, run_builder
-from simcons.datasets.builders._common import package_file, stratified_split
+from simcons.datasets.builders._common import package_file
 from simcons.datasets.builders._fonts import FAMILIES, SPLIT_FAMILIES, faces_with, glyph, has_glyph
 from simcons.datasets.builders.photo_patches import PHOTOGRAPHS, load_photograph, regions
 from simcons.datasets.builders.shapes import SHAPES
 from simcons.datasets.builders.symbols import SYMBOLS
 from simcons.datasets.builders.textures import PROCESSES
 from simcons.datasets.building import write_images
+from simcons.datasets.shard_writer import Labelled, LabelledImages
+from simcons.datasets.subsets import split_by_class
 
 CATALOG = {
     name: entry
@@ -62,6 +64,10 @@ def small(name: str) -> dict:
     if name in SAMPLED:
         options |= {"train_per_class": 4, "test_per_class": 2}
     return options
+
+
+def all_items(images: LabelledImages) -> list[Labelled]:
+    return [item for _, items in images.splits.values() for item in items]
 
 
 def build(name: str, out: Path, options: dict | None = None) -> Path:
@@ -149,7 +155,7 @@ def test_demo_sizes():
     totals = {}
     for name, entry in CATALOG.items():
         built = run_builder(name, entry["options"])
-        totals[name] = built.n_train + built.n_test
+        totals[name] = sum(n for n, _ in built.splits.values())
     assert totals["digits"] == 1797
     assert totals["mnist5k"] == 5000
     assert all(1000 <= total <= 5000 for total in totals.values())
@@ -160,7 +166,8 @@ def test_demo_sizes():
 def test_seed_changes_images_and_more_images_keep_the_first(name):
     def first_images(**changes):
         built = run_builder(name, small(name) | changes)
-        return [item.image.tobytes() for _, item in zip(range(6), built.train, strict=False)]
+        _, train = built.splits["train"]
+        return [item.image.tobytes() for _, item in zip(range(6), train, strict=False)]
 
     assert first_images() != first_images(seed=1)
     if name != "photo_patches":
@@ -172,7 +179,7 @@ def test_digits_equal_their_sources():
 
     data = load_digits()
     built = run_builder("digits", {"seed": 0, "test_fraction": 0.25})
-    items = [*built.train, *built.test]
+    items = all_items(built)
     assert sorted(int(item.key) for item in items) == list(range(1797))
     for item in items:
         assert item.label == data.target[int(item.key)]
@@ -186,7 +193,7 @@ def test_mnist_equals_mlxtends_own_reader():
 
     pixels, targets = mnist_data()
     built = run_builder("mnist5k", {"seed": 0, "test_fraction": 0.2})
-    for item in [*built.train, *built.test]:
+    for item in all_items(built):
         np.testing.assert_array_equal(np.asarray(item.image).ravel(), pixels[int(item.key)])
         assert item.label == targets[int(item.key)]
 
@@ -216,7 +223,7 @@ def test_a_splits_images_use_its_fonts_only(name, monkeypatch):
 
     monkeypatch.setattr(module, "glyph", recording)
     built = run_builder(name, small(name) | {"train_per_class": 8, "test_per_class": 8})
-    for split, items in (("train", built.train), ("test", built.test)):
+    for split, (_, items) in built.splits.items():
         used.clear()
         list(items)
         allowed = {face for family in SPLIT_FAMILIES[split] for face in FAMILIES[family]}
@@ -288,7 +295,7 @@ def test_train_and_test_patches_lie_a_patch_width_apart(seed):
     built = run_builder("photo_patches", options)
     places: dict[str, dict[str, np.ndarray]] = {}
     pictures = {name: load_photograph(name) for name in PHOTOGRAPHS}
-    for split, items in (("train", built.train), ("test", built.test)):
+    for split, (_, items) in built.splits.items():
         found: dict[str, list[tuple[int, int]]] = {name: [] for name in PHOTOGRAPHS}
         for item in items:
             name, left, top = box_of(item.key, size)
@@ -334,7 +341,7 @@ def test_photographs_are_many_and_small_enough():
 def test_more_patches_than_there_are_is_refused():
     options = CATALOG["photo_patches"]["options"] | {"size": 100, "train_per_class": 100_000}
     with pytest.raises(UserError, match=r"photo_patches.*patches of size 100 with detail, 100000"):
-        list(run_builder("photo_patches", options).train)
+        all_items(run_builder("photo_patches", options))
 
 
 # Rendering
@@ -344,7 +351,7 @@ def test_more_patches_than_there_are_is_refused():
 def test_ink_is_never_clipped(seed, char):
     """Whatever the affine map, the canvas's edge stays free."""
     ink = glyph("DejaVuSans-Bold", char)
-    placed = draw.place(
+    placed = draw.random_affine(
         ink, 48, np.random.default_rng(seed), scale=(0.9, 1.0), rotation=180, shear=0.3, stretch=0.3
     )
     assert placed.shape == (48, 48)
@@ -360,7 +367,8 @@ def test_placed_ink_keeps_its_share_and_orientation():
     from PIL import Image
 
     ink = Image.new("L", (100, 50), 255)
-    placed = draw.place(ink, 60, np.random.default_rng(0), scale=(0.5, 0.5), rotation=0)
+    rng, plain = np.random.default_rng(0), {"rotation": 0, "shear": 0.0, "stretch": 0.0}
+    placed = draw.random_affine(ink, 60, rng, scale=(0.5, 0.5), **plain)
     assert abs(placed.sum() - 30 * 15) < 20
     columns, rows = placed.sum(axis=0) > 1, placed.sum(axis=1) > 1
     assert 29 <= columns.sum() <= 32
@@ -403,7 +411,7 @@ def test_textures_and_shapes_are_many():
     st.integers(0, 3),
 )
 def test_stratified_split_properties(labels, fraction, seed):
-    train, test = stratified_split(labels, fraction, seed)
+    train, test = split_by_class(labels, fraction, seed)
     assert sorted([*train, *test]) == list(range(len(labels)))
     assert np.all(np.diff(train) > 0)
     assert np.all(np.diff(test) > 0)
@@ -416,19 +424,27 @@ def test_stratified_split_properties(labels, fraction, seed):
 
 def test_class_of_one_image_cannot_be_split():
     with pytest.raises(UserError, match="class 1 has one image"):
-        stratified_split([0, 0, 1], 0.5, 0)
+        split_by_class([0, 0, 1], 0.5, 0)
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("letters", {"sizes": 3}, "unknown option 'sizes'; did you mean 'size'"),
-        ("letters", {"size": 10}, "'size' is 10, allowed: a whole number of 24 or more"),
-        ("letters", {"seed": -1}, "'seed' is -1"),
-        ("letters", {"seed": True}, "'seed' is True"),
-        ("letters", {"train_per_class": 2.0}, "'train_per_class' is 2.0"),
-        ("digits", {"test_fraction": 1.0}, "'test_fraction' is 1.0, allowed: .* between 0.0 and"),
-        ("digits", {"test_fraction": "half"}, "'test_fraction' is 'half'"),
+        ("letters", {"sizes": 3}, "unknown key 'options.sizes': did you mean 'size'"),
+        ("letters", {"size": 10}, "options.size: got 10; allowed: 24 or more"),
+        ("letters", {"seed": -1}, "options.seed: got -1; allowed: 0 or more"),
+        ("letters", {"seed": True}, "options.seed: got True; allowed: a whole number"),
+        (
+            "letters",
+            {"train_per_class": 2.0},
+            "options.train_per_class: got 2.0; allowed: a whole number",
+        ),
+        ("digits", {"test_fraction": 1.0}, "options.test_fraction: got 1.0; allowed: less than 1"),
+        (
+            "digits",
+            {"test_fraction": "half"},
+            "options.test_fraction: got 'half'; allowed: a number",
+        ),
     ],
 )
 def test_bad_options_are_named(name, change, message):
@@ -437,9 +453,9 @@ def test_bad_options_are_named(name, change, message):
 
 
 def test_missing_option_unknown_builder_and_source(tmp_path):
-    with pytest.raises(UserError, match="data set 'digits': option 'seed' is missing"):
+    with pytest.raises(UserError, match="data set 'digits': key 'options.seed' is missing"):
         run_builder("digits", {"test_fraction": 0.2})
-    with pytest.raises(UserError, match="no builder of data set 'digit'; did you mean 'digits'"):
+    with pytest.raises(UserError, match="builder: unknown data set 'digit': did you mean 'digits'"):
         run_builder("digit", {})
     spec = DatasetSpec(id="x", name="X", domain="Y", source="hub", repository="a/b")
     with pytest.raises(UserError, match="'x' cannot be built: its source is 'hub'"):

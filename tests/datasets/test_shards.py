@@ -15,16 +15,15 @@ from PIL import Image
 
 from simcons.core.errors import UserError
 from simcons.datasets import (
-    ShardWriter,
     index_shards,
     iter_encoded,
     iter_samples,
     read_classnames,
     read_index,
-    shard_paths,
     write_split,
 )
-from simcons.datasets.writing import encode_png
+from simcons.datasets.shard_writer import encode_png
+from simcons.datasets.shards import shard_paths
 
 
 def read_all(folder: Path, split: str = "train") -> list:
@@ -252,15 +251,14 @@ def test_unknown_split_and_missing_folder(folder, spec, tmp_path):
 
 def test_writer_refuses_bad_samples(tmp_path):
     image = Image.new("L", (4, 4))
-    with ShardWriter(tmp_path / "train") as writer:
-        writer.write("a", image, 0)
-        with pytest.raises(UserError, match="key 'a' comes twice"):
-            writer.write("a", image, 0)
-        for key in ("", "a.b", "../a", "a b", "ä"):
-            with pytest.raises(UserError, match="may hold only letters"):
-                writer.write(key, image, 0)
-        with pytest.raises(UserError, match="negative label -1"):
-            writer.write("b", image, -1)
+    with pytest.raises(UserError, match="key 'a' comes twice"):
+        write_split(tmp_path / "train", [("a", image, 0), ("a", image, 0)])
+    for key in ("", "a.b", "../a", "a b", "ä"):
+        with pytest.raises(UserError, match="may hold only letters"):
+            write_split(tmp_path / "train", [(key, image, 0)])
+    with pytest.raises(UserError, match="negative label -1"):
+        write_split(tmp_path / "train", [("b", image, -1)])
+    write_split(tmp_path / "train", [("a", image, 0)])
     assert (tmp_path / "train" / "nshards.txt").read_text() == "1\n"
 
 

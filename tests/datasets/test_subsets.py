@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from simcons.core.errors import UserError
 from simcons.core.files import read_json, sha256_lines, write_json
-from simcons.datasets import balanced_subset, read_index, read_subset, write_subset
+from simcons.datasets import read_index, read_subset, write_subset
+from simcons.datasets.subsets import balanced_subset
 
 targets_strategy = st.lists(st.integers(0, 6), min_size=1, max_size=120)
 

@@ -357,15 +357,15 @@ class Greedy(torch.nn.Module):
 
 def test_a_batch_that_does_not_fit_is_halved_and_remembered():
     inputs = torch.arange(16 * 3, dtype=torch.float32).reshape(16, 3, 1, 1)
-    module = Greedy(5)
-    extractor = Extractor(SPEC, module, load(SPECS["pixels"]).transform, 3)
+    module, three = Greedy(5), SPEC.model_copy(update={"feature_dim": 3})
+    extractor = Extractor(three, module, load(SPECS["pixels"]).transform)
     runner = Runner(torch.device("cpu"))
     assert torch.equal(runner.forward([extractor], inputs)[0], inputs[:, :, 0, 0])
     assert module.sizes == [16, 8, 4, 4, 4, 4]
     runner.forward([extractor], inputs)
     assert module.sizes[6:] == [4, 4, 4, 4]
     with pytest.raises(UserError, match=f"'{SPEC.id}': one image does not fit the memory of cpu"):
-        runner.forward([Extractor(SPEC, Greedy(0), extractor.transform, 3)], inputs)
+        runner.forward([Extractor(three, Greedy(0), extractor.transform)], inputs)
 
 
 @pytest.mark.parametrize(

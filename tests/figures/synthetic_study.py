@@ -193,7 +193,7 @@ def _agreement(gap: pd.DataFrame) -> pd.DataFrame:
 
 def _relations(similarities, probes, agreement, models, n_draws: int = 20) -> pd.DataFrame:
     mean = probes.groupby(["dataset", "model"])["top1"].mean().rename("accuracy").reset_index()
-    return relate_performance(similarities, mean, agreement, models, n_bootstrap=n_draws)
+    return relate_performance(similarities, mean, agreement, models, Settings(n_bootstrap=n_draws))
 
 
 def analysed(

@@ -19,7 +19,6 @@ from simcons.figures import (
 from simcons.figures.accuracy import Accuracy
 from simcons.figures.anchors import Anchors
 from simcons.figures.category_boxes import CategoryBoxes
-from simcons.figures.chance_and_seeds import Levels
 from simcons.figures.consistency_matrix import ConsistencyMatrix
 from simcons.figures.dataset_scatter import Scatter
 from simcons.figures.embeddings import ModelMap
@@ -31,6 +30,7 @@ from simcons.figures.reliability import Precision
 from simcons.figures.schema import FigureInputs, median_intervals
 from simcons.figures.selection import correlation, ordered_datasets, pair_values, select, stack
 from simcons.figures.similarity_heatmaps import OverDatasets
+from simcons.figures.similarity_levels import Levels
 from simcons.figures.words import count, measure_label, number
 
 MODELS = pd.DataFrame(

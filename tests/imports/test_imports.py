@@ -27,12 +27,12 @@ from typer.testing import CliRunner
 
 from simcons.cli.app import app
 from simcons.core.errors import UserError
-from simcons.imports.arrays import load_array
 from simcons.imports.choose import choose
 from simcons.imports.collect import read_published
-from simcons.imports.layout import dataset_name, measure_name
 from simcons.imports.matrices import checked
-from simcons.imports.probes import probe_table, read_result
+from simcons.imports.published_files import dataset_name, measure_name
+from simcons.imports.published_probes import probe_table, read_result
+from simcons.imports.torch_files import load_array
 from simcons.similarity import lookup
 from simcons.study.params import load_study
 
@@ -377,7 +377,7 @@ def test_nothing_to_import_is_an_error(tmp_path):
 
 
 def test_features_become_a_folder_that_the_similarity_command_reads(published, tmp_path):
-    from simcons.imports.features import convert_features, convert_subset
+    from simcons.imports.conversion import convert_features, convert_subset
     from simcons.similarity.folder import read_features, rows_of
 
     found = read_published(published)

@@ -20,7 +20,7 @@ from simcons.figures.schema import check
 from simcons.imports.assemble import imported_probes, imported_similarity
 from simcons.imports.choose import choose
 from simcons.imports.collect import read_published
-from simcons.imports.writing import write_import, write_study
+from simcons.imports.import_writer import write_import, write_study
 from simcons.probes import Protocol, collect, fit_linear_probe, probe_error_consistency
 from simcons.report import ReportInputs, render
 from simcons.similarity import chance_level, compute_similarity, write_similarity

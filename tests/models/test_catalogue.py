@@ -8,8 +8,15 @@ from importlib.resources import files
 import pytest
 from ruamel.yaml import YAML
 
-from simcons.catalog import CATEGORIES, ModelSpec, WeightsSpec, model_spec, model_specs, model_table
-from simcons.catalog.specs import Labels
+from simcons.catalog import (
+    CATEGORIES,
+    Labels,
+    ModelSpec,
+    WeightsSpec,
+    model_spec,
+    model_specs,
+    model_table,
+)
 from simcons.core.errors import UserError
 
 
@@ -136,15 +143,18 @@ def test_own_models_stand_beside_the_catalogues(own):
         ({"text": "a: {b\n"}, ["own/models.yaml", "not valid YAML"]),
         ({"text": "pixels: {}\n"}, ["'pixels' is a model of the catalogue"]),
         ({"text": "'a/b': {}\n"}, ["entry 'a/b': id"]),
-        ({"text": "a: {source: timm}\n"}, ["entry 'a': name: Field required"]),
-        ({"objectiv": "x"}, ["entry 'mine': objectiv", "did you mean 'objective'"]),
-        ({"source": "tim"}, ["entry 'mine': source", "'timm'"]),
+        (
+            {"text": "a: {source: timm}\n"},
+            ["own/models.yaml: entry 'a': ", "key 'name' is missing"],
+        ),
+        ({"objectiv": "x"}, ["entry 'mine': unknown key 'objectiv': did you mean 'objective'"]),
+        ({"source": "tim"}, ["entry 'mine': source: got 'tim'", "did you mean 'timm'"]),
         (
             {"source": "python", "name": "f", "weights": {"kind": "python"}},
             ["package.module:function"],
         ),
         ({"corrected": {"size": "x"}}, ["corrected", "size_class"]),
-        ({"token": "mean"}, ["token", "'cls+avg'"]),
+        ({"token": "mean"}, ["token: got 'mean'", "Allowed: avg, cls, cls+avg"]),
         ({"weights": {"kind": "hub", "tag": "a", "sha256": "0" * 64}}, ["have no 'sha256'"]),
         ({"weights": {"kind": "url", "url": "ftp://x"}}, ["weights.url"]),
     ],

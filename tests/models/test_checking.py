@@ -75,7 +75,7 @@ def test_the_command_shows_layers_and_facts(monkeypatch):
 
 def test_another_dimension_is_an_error(monkeypatch):
     spec = model_spec("untrained_vit_tiny").model_copy(update={"feature_dim": 99})
-    monkeypatch.setattr("simcons.cli.check_model.model_spec", lambda _: spec)
+    monkeypatch.setattr("simcons.cli.entries.model_spec", lambda _: spec)
     done = CliRunner().invoke(app, ["models", "check", "x", "--shapes"])
     assert isinstance(done.exception, UserError)
     assert "shape (8, 192), the catalogue says (8, 99)" in str(done.exception)

@@ -236,7 +236,7 @@ def test_wrong_dimension_and_bad_values_are_refused():
     with pytest.raises(UserError, match=r"shape \(1, 1024\), the catalogue says \(1, 99\)"):
         load(small(feature_dim=99)).forward(torch.zeros(1, 3, 64, 64))
     broken = Extractor(
-        small(feature_dim=12), torch.nn.Flatten(), Transform(TransformSpec(resize=2)), 12
+        small(feature_dim=12), torch.nn.Flatten(), Transform(TransformSpec(resize=2))
     )
     with pytest.raises(UserError, match="NaN or infinite"):
         broken.forward(torch.full((1, 3, 2, 2), torch.nan))

@@ -12,8 +12,9 @@ from PIL import Image
 
 from simcons.catalog import ModelSpec, TransformSpec, WeightsSpec, model_spec
 from simcons.core.errors import UserError
-from simcons.models import Transform, fingerprint_parts, load
+from simcons.models import fingerprint_parts, load
 from simcons.models.extractor import transform
+from simcons.models.transforms import Transform
 
 UNTRAINED = {"weights": WeightsSpec(kind="untrained"), "seed": 0}
 

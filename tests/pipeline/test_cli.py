@@ -111,6 +111,11 @@ def test_study_use_and_tidy(study, cli, monkeypatch):
     assert "moved data/features/old" in cli("study", "tidy")
     (study.root / "data/zoo/old").mkdir()
     assert "moved data/zoo/old" in cli("study", "tidy")
+    lock = study.root / "dvc.lock"
+    before = lock.read_text()
+    lock.write_text(before.replace("stages:\n", "stages:\n  zoo@old:\n    cmd: x\n", 1))
+    assert cli("study", "tidy") == "took zoo@old out of dvc.lock\n"
+    assert lock.read_text() == before
     assert cli("study", "tidy") == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from miniature import Clone, make_clone
 from published import DATASETS, MODELS, OURS, similarities, write_published
 
-from simcons.imports.layout import dataset_name
+from simcons.imports.published_files import dataset_name
 
 N_STAGES = 3 + 3 + 5  # similarities, accuracies, aggregates
 

@@ -27,7 +27,7 @@ FEATURES = '''\
 from pathlib import Path
 from simcons.study import stage
 from simcons.core.paths import Paths
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 
 def main():
     store = Store(Paths().store)
@@ -37,7 +37,7 @@ def main():
             (folder / "f.txt").write_text(model * 100)
         parts = {"model": model}
         folder = store.get("features", parts) or store.put("features", parts, model, write)
-        place(folder / "f.txt", Path("data/features") / f"{model}.txt")
+        copy_out(folder / "f.txt", Path("data/features") / f"{model}.txt")
 
 stage.run(main)
 '''

@@ -146,9 +146,9 @@ def test_a_read_only_disk_serves_what_it_holds(people, mount):
 PLACE = """
 import sys
 from pathlib import Path
-from simcons.core.store import place
+from simcons.core.store import copy_out
 for source in sorted(Path(sys.argv[1]).rglob("value.txt")):
-    place(source, Path(sys.argv[2]) / source.parts[-3])
+    copy_out(source, Path(sys.argv[2]) / source.parts[-3])
 """
 
 

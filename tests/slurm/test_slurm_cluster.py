@@ -73,7 +73,7 @@ def test_an_array_of_groups_with_a_throttle(toy, cluster):
     spans = [(float(start), float(stop)) for _, start, stop in rows]
     at_once = [sum(a <= start < b for a, b in spans) for start, _ in spans]
     assert max(at_once) == 2
-    assert "array of 8 model groups" in done.stdout
+    assert "array of 8 model parts" in done.stdout
     assert "[3/8] computing m2" in done.stdout  # each task's log
     assert "8/8 tasks done" in done.stdout
     assert len(list((toy.root / "data/features/digits").iterdir())) == 8
@@ -86,7 +86,7 @@ def test_the_first_failing_code_is_the_exit_code_and_everything_is_named(toy, cl
     job = job_id(done.stdout)
     message = done.stdout[done.stdout.index("error:") :]
     assert "1 of 4 tasks failed" in message
-    assert f"model group 3/4, task {job}_3 on node {cluster.host}: exit code 5" in message
+    assert f"model part 3/4, task {job}_3 on node {cluster.host}: exit code 5" in message
     log = re.search(r"exit code 5; (.*/3\.log)$", message, re.MULTILINE)
     assert log
     assert "error: no m2" in Path(log[1]).read_text()
@@ -140,7 +140,7 @@ def test_a_task_killed_with_sigkill(toy, undisturbed, whole):
     os.kill(pid, signal.SIGKILL)
     code, said = end(process)
     assert code != 0
-    assert "model group 2/4" in said
+    assert "model part 2/4" in said
     assert "killed" in said
     assert "exited with 137" in said
     assert "data/features/digits" not in toy.lock()
@@ -178,7 +178,7 @@ def test_a_node_that_goes_down(toy, cluster, undisturbed, requeue):
         code, said = end(process)
         cluster.node("resume")
         assert code != 0
-        assert re.search(rf"model group 2/4, task \d+_2 on node {cluster.host}: node failure", said)
+        assert re.search(rf"model part 2/4, task \d+_2 on node {cluster.host}: node failure", said)
         assert "data/features/digits" not in toy.lock()
     finishes_as_undisturbed(toy, undisturbed)
 
@@ -217,7 +217,7 @@ def test_somebody_cancels_a_task(toy, cluster):
     cluster.call("scancel", f"{submitted(toy)}_2")
     code, said = end(process)
     assert code in (137, 143)
-    assert "model group 2/4" in said
+    assert "model part 2/4" in said
     assert "cancelled" in said
     assert "retry" not in said
 
@@ -410,7 +410,7 @@ def test_out_of_memory(strict_cluster, open_folder, undisturbed):
     code, said = end(toy.start(*REPRO))
     assert code != 0
     host = strict_cluster.host
-    assert re.search(rf"model group 2/4, task \d+_2 on node {host}: out of memory", said)
+    assert re.search(rf"model part 2/4, task \d+_2 on node {host}: out of memory", said)
     assert "exited with 137" in said
     assert "data/features/digits" not in toy.lock()
     finishes_as_undisturbed(toy, undisturbed)
@@ -428,7 +428,7 @@ def test_a_time_limit(overdue, cluster):
     toy, process = overdue
     code, said = end(process, 150)
     assert code in (137, 143)
-    assert "model group 2/4" in said
+    assert "model part 2/4" in said
     assert ": time limit" in said
     assert not (toy.root / "data").exists()
     toy.fault(hang=None)

@@ -61,8 +61,8 @@ def run(text: str, folder: Path, task: int | None = None) -> subprocess.Complete
 
 def test_features_become_an_array_and_a_job_that_assembles():
     array, last = plan("gpu", FEATURES, settings())
-    assert (array.groups, array.throttle, array.tasks) == (5, 2, [1, 2, 3, 4, 5])
-    assert (last.groups, last.resources.memory) == (None, "1G")
+    assert (array.parts, array.throttle, array.tasks) == (5, 2, [1, 2, 3, 4, 5])
+    assert (last.parts, last.resources.memory) == (None, "1G")
     assert len(plan("gpu", ["python", "stages/similarity.py", "digits"], settings())) == 1
     assert len(plan("gpu", ["sh", "stages/features.py", "digits"], settings())) == 1
 
@@ -94,7 +94,7 @@ def test_a_task_knows_its_group_and_records_its_code(tmp_path):
     code = (
         "import os, sys; print(os.environ['SIMCONS_MODEL_GROUP'], os.environ['SIMCONS_EXECUTOR'])"
     )
-    job = Job(("python", "-c", f"{code}; sys.exit(9)"), settings().of("gpu"), groups=5)
+    job = Job(("python", "-c", f"{code}; sys.exit(9)"), settings().of("gpu"), parts=5)
     done = run(script(job, tmp_path / "f"), tmp_path / "f", task=3)
     assert done.stdout.split() == ["3/5", "local"]
     assert done.returncode == 9
@@ -163,7 +163,7 @@ def test_sigterm_ends_the_command_and_is_recorded(tmp_path):
 
 
 def test_arguments_of_sbatch():
-    job = Job(tuple(FEATURES), settings().of("gpu"), groups=9, throttle=4)
+    job = Job(tuple(FEATURES), settings().of("gpu"), parts=9, throttle=4)
     root = Path("/clone 100%")
     found = sbatch_arguments(job, "name", root / ".simcons/slurm/x/t", root, [1, 2, 3, 7, 9])
     assert "--array=1-3,7,9%4" in found

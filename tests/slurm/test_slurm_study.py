@@ -41,8 +41,8 @@ def test_the_real_stages_give_the_same_bytes_on_a_cluster(cluster, open_folder):
     assert done.stdout.count("didn't change, skipping") == 17  # the audit
     logs = clone.root / ".simcons" / "run"
     for stage, what in {
-        "features@shapes": "array of 2 model groups",
-        "probe@textures": "array of 3 model groups",
+        "features@shapes": "array of 2 model parts",
+        "probe@textures": "array of 3 model parts",
         "zoo@trained": "job",
         "report": "job",
     }.items():

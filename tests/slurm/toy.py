@@ -25,7 +25,7 @@ FEATURES = '''\
 """Features of a toy data set: each model's are its name, many times."""
 import os, pathlib, sys, time
 from simcons.core.paths import Paths
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 
 dataset = sys.argv[1]
 models = [f"m{i}" for i in range(8)]
@@ -64,7 +64,7 @@ for model in models[k - 1 :: n]:
 if "SIMCONS_MODEL_GROUP" not in os.environ:
     for model in models:
         folder = store.get("features", {"dataset": dataset, "model": model})
-        place(folder / "f.txt", Paths().features(dataset) / f"{model}.txt")
+        copy_out(folder / "f.txt", Paths().features(dataset) / f"{model}.txt")
 '''
 SIMILARITY = '''\
 """A lone job that writes its output slowly, a file at a time."""

@@ -13,7 +13,7 @@ from PIL import Image
 from simcons.catalog import TransformSpec, dataset_spec
 from simcons.core.errors import UserError
 from simcons.datasets import index_shards, write_split
-from simcons.models import Transform
+from simcons.models.transforms import Transform
 from simcons.models.zoo.data import load_training_data, mix, normalize, resized
 from simcons.models.zoo.spec import ZooSpec
 

@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional
 
 from simcons.models.zoo.architectures import make_encoder, standardize
-from simcons.models.zoo.objectives import default_options, heads_class
-from simcons.models.zoo.objectives.base import Batch, Heads, Task
+from simcons.models.zoo.heads import Batch, Heads, Task
+from simcons.models.zoo.objectives import default_options
 from simcons.models.zoo.objectives.image_text import (
     TEMPLATES,
     captions,
@@ -28,6 +28,7 @@ from simcons.models.zoo.objectives.masked_autoencoder import (
 from simcons.models.zoo.objectives.rotation import turn
 from simcons.models.zoo.objectives.simclr import similarity_logits
 from simcons.models.zoo.objectives.vicreg import covariance_term, variance_term, vicreg_loss
+from simcons.models.zoo.training import heads_class
 
 
 def nt_xent(*args):

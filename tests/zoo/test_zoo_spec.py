@@ -19,29 +19,38 @@ from simcons.models.zoo.spec import ZooSpec, resolve_spec
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objective": "simclt"}, r"zoo\.m: objective: got 'simclt'; did you mean 'simclr'\?"),
-        ({"architecture": "vit_smal"}, r"architecture: got 'vit_smal'; did you mean 'vit_small'"),
-        ({"epohcs": 3}, r"zoo\.m\.epohcs: unknown key; did you mean 'epochs'"),
-        ({"optimizer": {"lr": 1}}, r"zoo\.m\.optimizer\.lr: unknown key; .*learning_rate"),
+        (
+            {"objective": "simclt"},
+            r"zoo\.m\.objective: unknown objective 'simclt': did you mean 'simclr'\?",
+        ),
+        (
+            {"architecture": "vit_smal"},
+            r"zoo\.m\.architecture: unknown .* 'vit_smal': did you mean 'vit_small'",
+        ),
+        ({"epohcs": 3}, r"unknown key 'zoo\.m\.epohcs': did you mean 'epochs'"),
+        ({"optimizer": {"lr": 1}}, r"unknown key 'zoo\.m\.optimizer\.lr': .*learning_rate"),
         (
             {"augmentations": {"blurr": 1}},
-            r"blurr: unknown key; did you mean 'blur'",
+            r"unknown key 'zoo\.m\.augmentations\.blurr': did you mean 'blur'",
         ),
         (
             {"augmentations": {"crop_min_area": 0}},
-            r"ations\.crop_min_area: got 0: .*greater",
+            r"ations\.crop_min_area: got 0; allowed: more than 0",
         ),
         (
             {"augmentations": {"flip_sets": ["letters"]}},
-            r"got 'letters'; .*coarse, fine",
+            r"augmentations\.flip_sets: unknown .* 'letters': .*coarse, fine",
         ),
-        ({"options": {"temperature": 1}}, r"options of objective 'supervised': got 'temperature'"),
-        ({"epochs": -1}, r"zoo\.m\.epochs: got -1: "),
+        (
+            {"options": {"temperature": 1}},
+            r"options of objective 'supervised': unknown option 'temperature'",
+        ),
+        ({"epochs": -1}, r"zoo\.m\.epochs: got -1; allowed: 0 or more"),
         ({"epochs": 0}, r"objective 'supervised' needs .* epochs >= 1 \(got 0\)"),
         ({"training_sets": [], "augmentations": {}}, r"needs training_sets \(got \[\]\)"),
-        ({"training_sets": ["fine", "fine"]}, r"training_sets: got one twice in fine, fine"),
-        ({"image_size": 30}, r"zoo\.m\.image_size: got 30: .*multiple of 8"),
-        ({"seed": None}, r"zoo\.m\.seed: got None: "),
+        ({"training_sets": ["fine", "fine"]}, r"zoo\.m\.training_sets: 'fine' is listed twice"),
+        ({"image_size": 30}, r"zoo\.m\.image_size: got 30; allowed: multiples of 8"),
+        ({"seed": None}, r"zoo\.m\.seed: got None; allowed: a whole number"),
         ({"objective": "untrained"}, r"control takes neither training_sets nor epochs"),
     ],
 )
@@ -56,9 +65,9 @@ def test_a_missing_key_is_named_and_every_fault_has_a_line() -> None:
     with pytest.raises(UserError) as caught:
         ZooSpec.parse("m", {"objective": "simclr", "widht": 8})
     assert str(caught.value).splitlines() == [
-        "zoo.m.architecture: missing",
-        "zoo.m.seed: missing",
-        "zoo.m.widht: unknown key; did you mean 'width'? Allowed: architecture, augmentations, "
+        "key 'zoo.m.architecture' is missing",
+        "key 'zoo.m.seed' is missing",
+        "unknown key 'zoo.m.widht': did you mean 'width'? Allowed: architecture, augmentations, "
         "batch_size, epochs, image_size, images_per_set, objective, optimizer, options, seed, "
         "training_sets, width",
     ]
@@ -105,7 +114,7 @@ def test_specs_are_validated_without_torch() -> None:
         "parent = types.ModuleType('simcons.models')\n"
         "parent.__path__ = [simcons.__path__[0] + '/models']\n"
         "sys.modules['simcons.models'] = parent\n"
-        "from simcons.models.zoo import ZooSpec\n"
+        "from simcons.models.zoo.spec import ZooSpec\n"
         "ZooSpec(objective='untrained', architecture='vit_small', seed=0)\n"
         "print('torch' in sys.modules)"
     )

@@ -10,15 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import simcons.models.zoo as zoo
 from simcons.core.errors import UserError
 from simcons.models.zoo.architectures import make_encoder
 from simcons.models.zoo.data import TrainingData
+from simcons.models.zoo.heads import Batch, Heads, Task
 from simcons.models.zoo.objectives import objective_names
-from simcons.models.zoo.objectives.base import Batch, Heads, Task
 from simcons.models.zoo.spec import ARCHITECTURES, Optimizer, ZooSpec
+from simcons.models.zoo.trained import load_encoder, save
 from simcons.models.zoo.training import build_encoder, build_heads, learning_rate, train
-from simcons.models.zoo.weights import load_encoder, save
 
 MakeSpec = Callable[..., ZooSpec]
 
@@ -188,10 +187,3 @@ def test_base_heads_have_no_loss(make_spec: MakeSpec) -> None:
     batch = Batch(lambda: torch.zeros(1), torch.zeros(1), torch.Generator())
     with pytest.raises(NotImplementedError):
         Heads(encoder, Task(("a",), 32), {}).step(encoder, batch)
-
-
-def test_public_names() -> None:
-    for name in zoo.__all__:
-        assert getattr(zoo, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'trian'"):
-        _ = zoo.trian

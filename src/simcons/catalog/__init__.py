@@ -11,17 +11,20 @@ from simcons.catalog.datasets import (
     superclass_table,
     variant_classes,
 )
-from simcons.catalog.specs import DatasetSpec, Labels, ModelSpec, TransformSpec, WeightsSpec
-from simcons.catalog.tables import (
+from simcons.catalog.lookup import dataset_table, facts, model_spec, model_specs, model_table
+from simcons.catalog.specs import (
     CATEGORIES,
-    dataset_table,
-    model_spec,
-    model_specs,
-    model_table,
+    Category,
+    DatasetSpec,
+    Labels,
+    ModelSpec,
+    TransformSpec,
+    WeightsSpec,
 )
 
 __all__ = [
     "CATEGORIES",
+    "Category",
     "DatasetSpec",
     "Labels",
     "ModelSpec",
@@ -31,6 +34,7 @@ __all__ = [
     "dataset_specs",
     "dataset_splits",
     "dataset_table",
+    "facts",
     "model_spec",
     "model_specs",
     "model_table",

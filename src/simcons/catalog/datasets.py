@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from simcons.catalog.lookup import facts, specs_with_own
 from simcons.catalog.specs import DatasetSpec
-from simcons.catalog.tables import specs_with_own
 from simcons.core.errors import UserError, did_you_mean
 from simcons.core.paths import SPLITS, Paths, folder_name
 
@@ -53,18 +49,12 @@ def refuse_by_name(dataset: str) -> None:
         If it is one, as an id or as a hub repository (``clip-benchmark/wds_flickr30k``).
     """
     name = folder_name(dataset.rpartition("clip-benchmark/")[2]).removeprefix("wds_")
-    for reason, names in _labels("refused_datasets.yaml").items():
+    for reason, names in facts("refused_datasets.yaml").items():
         if name in names:
             raise UserError(
                 f"data set '{dataset}' is refused: {reason}; probes and balanced subsets need "
                 f"exactly one class per image"
             )
-
-
-@cache
-def _labels(file: str) -> dict[str, Any]:
-    text = files("simcons.catalog").joinpath(file).read_text(encoding="utf-8")
-    return YAML(typ="safe").load(text)
 
 
 def superclass_table(dataset: str) -> list[dict[str, Any]]:
@@ -80,7 +70,7 @@ def superclass_table(dataset: str) -> list[dict[str, Any]]:
     UserError
         If there is no such table.
     """
-    tables = _labels("superclasses.yaml")
+    tables = facts("superclasses.yaml")
     if dataset not in tables:
         hint = did_you_mean(dataset, tables)
         raise UserError(f"data set '{dataset}' has no table of superclasses: {hint}")
@@ -89,7 +79,7 @@ def superclass_table(dataset: str) -> list[dict[str, Any]]:
 
 def variant_classes(variant: str) -> list[int] | None:
     """Return the parent's labels that a test-only variant has, ascending; None: all."""
-    classes = _labels("variant_classes.yaml").get(variant)
+    classes = facts("variant_classes.yaml").get(variant)
     return None if classes is None else list(classes)
 
 

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-# Whose labels a study uses; and what is a label.
+from simcons.core.validation import Checked
+
 Labels = Literal["paper", "corrected"]
-Label = Literal[
-    "objective",
-    "architecture",
-    "architecture_class",
-    "train_data",
-    "train_data_class",
-    "size_class",
-]
+"""Whose labels of the models a study uses."""
 
+Category = Literal["objective", "architecture_class", "train_data_class", "size_class"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+"""What the study compares, in the order of its figures."""
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+Label = Category | Literal["architecture", "train_data"]
 
 
 # What each kind of weights needs, and what it may have besides.
@@ -50,7 +39,7 @@ _ALLOWED: dict[str, set[str]] = {
 }
 
 
-class WeightsSpec(_Spec):
+class WeightsSpec(Checked):
     """Where a model's weights come from.
 
     Attributes
@@ -109,7 +98,7 @@ class WeightsSpec(_Spec):
         return self
 
 
-class TransformSpec(_Spec):
+class TransformSpec(Checked):
     """How an image becomes a model's input.
 
     Attributes
@@ -134,7 +123,7 @@ class TransformSpec(_Spec):
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
 
-class ModelSpec(_Spec):
+class ModelSpec(Checked):
     """A model: what it is, where it comes from and which of its layers is its representation.
 
     Attributes
@@ -212,7 +201,7 @@ class ModelSpec(_Spec):
         return self.model_copy(update={str(k): value for k, value in self.corrected.items()})
 
 
-class DatasetSpec(_Spec):
+class DatasetSpec(Checked):
     """A data set: what it is, where it comes from.
 
     Attributes

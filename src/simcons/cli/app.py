@@ -6,19 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simcons.cli import (
-    add_dataset,
-    analysis,
-    catalog,
-    check_model,
-    export,
-    imports,
-    place,
-    remote,
-    run,
-    store,
-    study,
-)
+from simcons.cli import analyses, entries, execute, place, running, sharing, study
 
 app = typer.Typer(
     name="simcons",
@@ -28,42 +16,21 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(study.app, name="study")
-app.add_typer(store.app, name="store")
-app.add_typer(catalog.models_app, name="models")
-catalog.models_app.command("check")(check_model.check_model)
-app.add_typer(catalog.datasets_app, name="datasets")
-catalog.datasets_app.command("add")(add_dataset.add)
+app.add_typer(running.store, name="store")
+app.add_typer(entries.models_app, name="models")
+app.add_typer(entries.datasets_app, name="datasets")
 app.command("status")(study.status)
-app.command("push")(remote.push)
-app.command("pull")(remote.pull)
-app.command("run")(run.run)
-app.command("similarity")(analysis.similarity)
-app.command("layers")(analysis.layers)
-app.command("probe")(analysis.probe)
-app.command("consistency")(analysis.consistency)
-app.command("import-results")(imports.import_results)
-app.command("export")(export.export)
+app.command("push")(sharing.push)
+app.command("pull")(sharing.pull)
+app.command("run")(running.run)
+app.command("similarity")(analyses.similarity)
+app.command("layers")(analyses.layers)
+app.command("probe")(analyses.probe)
+app.command("consistency")(analyses.consistency)
+app.command("import-results")(sharing.import_results)
+app.command("export")(sharing.export)
 app.command("place")(place.place)
-
-
-@app.command(
-    "exec",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
-def exec_(
-    context: typer.Context,
-    resource: Annotated[str, typer.Argument(help="What it needs: light, cpu or gpu.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would run, or be submitted.")
-    ] = False,
-) -> None:
-    """Run a stage's command where SIMCONS_EXECUTOR says (default: here).
-
-    Example: simcons exec cpu -- python stages/similarity.py digits
-    """
-    from simcons.cli.execute import execute
-
-    execute(resource, context.args, dry_run=dry_run)
+app.command("exec", context_settings=execute.PASS_ON)(execute.command)
 
 
 def version(show: bool) -> None:

@@ -6,10 +6,29 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+import typer
 
 from simcons.core.errors import UserError, did_you_mean
 from simcons.run.executor import RESOURCES, executor, program
+
+# The command's own options are none of ours.
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def command(
+    context: typer.Context,
+    resource: Annotated[str, typer.Argument(help="What it needs: light, cpu or gpu.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run, or be submitted.")
+    ] = False,
+) -> None:
+    """Run a stage's command where SIMCONS_EXECUTOR says (default: here).
+
+    Example: simcons exec cpu -- python stages/similarity.py digits
+    """
+    execute(resource, context.args, dry_run=dry_run)
 
 
 def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import Annotated
 import click
 import typer
 
-from simcons.catalog import dataset_splits
+from simcons.catalog import CATEGORIES, dataset_splits
 from simcons.cli.output import print_table
 from simcons.core.errors import UserError
 from simcons.core.paths import Paths
@@ -48,38 +48,24 @@ def show(
 ) -> None:
     """Validate params.yaml and print the study with its counts."""
     study = load_study(path)
-    n_models, n_measured = len(study.model_specs()), len(study.measured())
-    pairs = n_models * (n_models - 1) // 2
+    n_models, n_measured, probe = len(study.model_specs()), len(study.measured()), study.probe
     typer.echo(
-        f"study {study.study}: {len(study.names())} data sets, {n_models} models, ", nl=False
+        f"study {study.study}: {len(study.names())} data sets, {n_models} models, "
+        f"{n_models * (n_models - 1) // 2} model pairs, "
+        f"{n_measured * (n_measured - 1) // 2} data set pairs\n"
+        f"measures: {', '.join(study.similarity.measures)}\n"
+        f"probes: {len(probe.seeds)} seeds, {probe.epochs} epochs, "
+        f"{len(probe.learning_rates)} learning rates x {probe.weight_decays.count} weight decays"
     )
-    typer.echo(f"{pairs} model pairs, {n_measured * (n_measured - 1) // 2} data set pairs")
-    typer.echo(f"measures: {', '.join(study.similarity.measures)}")
-    typer.echo(
-        f"probes: {len(study.probe.seeds)} seeds, {study.probe.epochs} epochs, "
-        f"{len(study.probe.learning_rates)} learning rates x "
-        f"{study.probe.weight_decays.count} weight decays"
-    )
+    datasets = study.dataset_specs().items()
     print_table(
         ["data set", "domain", "source", "similarity", "probes"],
-        [
-            (name, spec.domain, *_origins(study, name, spec.source))
-            for name, spec in study.dataset_specs().items()
-        ],
+        [(name, spec.domain, *_origins(study, name, spec.source)) for name, spec in datasets],
     )
+    columns = ("id", *CATEGORIES, "feature_dim")
     print_table(
         ["model", "objective", "architecture", "train data", "size", "dim"],
-        [
-            (
-                m.id,
-                m.objective,
-                m.architecture_class,
-                m.train_data_class,
-                m.size_class,
-                m.feature_dim,
-            )
-            for m in study.model_specs().values()
-        ],
+        [[getattr(spec, column) for column in columns] for spec in study.model_specs().values()],
     )
 
 
@@ -116,30 +102,26 @@ def cost(
     paths = Paths()
     study = load_study(study_path(name, paths))
     found = study_cost(study, paths, rates=_rates(rate or []), tflops=tflops)
+    sizes = ("gigabytes", "features_gb", "probes_gb")
     print_table(
         ["data set", "train", "test", "shards GB", "features GB", "probes GB"],
         [
-            (d.name, _count(d.train), _count(d.test), *(_gb(x) for x in sizes))
+            (d.name, _count(d.train), _count(d.test), *(_gb(getattr(d, size)) for size in sizes))
             for d in found.datasets
-            for sizes in [(d.gigabytes, d.features_gb, d.probes_gb)]
         ],
     )
     images = sum(d.images for d in found.datasets)
-    shards = sum(d.gigabytes for d in found.datasets) + sum(found.parents_gb.values())
+    shards, features, probes = (sum(getattr(d, size) for d in found.datasets) for size in sizes)
     typer.echo(f"{images:,} images x {len(study.model_specs())} models = {found.passes:,} passes")
     for parent, size in found.parents_gb.items():
         typer.echo(f"derived data sets need the shards of {parent} too: {_gb(size)} GB")
     slowest = ", ".join(f"{model} {100 * share:.0f} %" for model, share in found.slowest)
-    typer.echo(f"extraction: {found.extraction_hours:,.1f} GPU hours ({slowest})")
-    typer.echo(f"probes: {found.probe_hours:,.1f} GPU hours")
-    features = sum(d.features_gb for d in found.datasets)
-    probes = sum(d.probes_gb for d in found.datasets)
     typer.echo(
-        f"data sets {_gb(shards)} GB, features {_gb(features)} GB in "
-        f"{study.features.storage}, probes {_gb(probes)} "
-        f"GB, similarities {_gb(found.similarity_gb)} GB"
-    )
-    typer.echo(
+        f"extraction: {found.extraction_hours:,.1f} GPU hours ({slowest})\n"
+        f"probes: {found.probe_hours:,.1f} GPU hours\n"
+        f"data sets {_gb(shards + sum(found.parents_gb.values()))} GB, features {_gb(features)} GB "
+        f"in {study.features.storage}, probes {_gb(probes)} GB, similarities "
+        f"{_gb(found.similarity_gb)} GB\n"
         f"assumed: {found.tflops:.3g} TFLOP/s achieved ({'from --rate' if rate else '--tflops'}); "
         f"nominal sizes of data sets that are not here; nothing lost to decoding"
     )
@@ -168,12 +150,19 @@ def _gb(value: float) -> str:
 
 @app.command()
 def tidy() -> None:
-    """Move outputs of data sets and zoo models that are not in the study out of data/."""
-    from simcons.study import active as study
+    """Move outputs that the study does not have out of data/; forget stages that no study has.
 
-    moved = study.tidy(load_study(), Paths())
-    for path in moved:
+    Such stages lose their entries in dvc.lock, and their training curves in metrics/zoo are moved.
+    """
+    from simcons.run.pipeline import steps
+    from simcons.study import active
+
+    study, paths = load_study(), Paths()
+    for path in active.tidy(study, paths):
         typer.echo(f"moved {path} to .simcons/leftovers")
+    if paths.dvc_lock.is_file():
+        for name in active.forget_stages(study, paths, {step.name for step in steps()}):
+            typer.echo(f"took {name} out of dvc.lock")
 
 
 @app.command()
@@ -243,17 +232,15 @@ def _status() -> None:
         ["stage", "state", "why"],
         [(s.name, s.state, _short(s.reasons) if s.state != "done" else "") for s in states],
     )
-    models = list(study.model_specs())
+    models = sorted(study.model_specs())
     for name in sorted(study.datasets):
+        splits = dataset_splits(study.dataset_spec(name))
         absent = [
-            model
-            for model in models
-            for split in dataset_splits(study.dataset_spec(name))
-            if not paths.feature_file(name, model, split).is_file()
+            m for m in models if not all(paths.feature_file(name, m, s).is_file() for s in splits)
         ]
-        there = len(models) - len(set(absent))
-        missing = f"; missing: {', '.join(sorted(set(absent)))}" if absent else ""
-        typer.echo(f"features {name}: {there} of {len(models)} models{missing}")
+        missing = f"; missing: {', '.join(absent)}" if absent else ""
+        n_there = len(models) - len(absent)
+        typer.echo(f"features {name}: {n_there} of {len(models)} models{missing}")
     names = ("done", "stale", "missing", "busy")
     counts = {state: sum(s.state == state for s in states) for state in names}
     typer.echo(", ".join(f"{n} {state}" for state, n in counts.items() if n or state != "busy"))

@@ -1,57 +1,51 @@
-"""Consistency of similarities between data sets: pair vectors, correlation, groups, inference.
+"""Consistency of similarities between data sets: point estimates, inference, confounds.
 
-Analysis code takes similarity matrices and a model table (indexed by id) as arguments; it reads no
-file and knows no catalogue. `analyse` does all of it for one measure.
+An `Analysis` holds the similarities of one measure, the model table and the settings; an analysis
+is a function of it that returns a table, and `analyse` makes all of them. Nothing here reads a file
+or knows a catalogue.
 """
 
-from simcons.consistency.analysis import (
-    Settings,
-    analyse,
-    combine,
-    flag_overlaps,
-    headline,
-    summarise_intervals,
+from simcons.consistency.all_tables import analyse
+from simcons.consistency.analysis import Analysis, Settings
+from simcons.consistency.categories import select_models
+from simcons.consistency.confounds.categories import overlap_table, stratified_contrasts
+from simcons.consistency.confounds.drivers import drivers, rank_spread
+from simcons.consistency.confounds.partial import partial_consistency
+from simcons.consistency.confounds.range_restriction import companions, spread, spread_matched
+from simcons.consistency.confounds.reliability import (
+    corrected,
+    half_values,
+    reliabilities,
+    reliability,
 )
-from simcons.consistency.anchors import anchor_rank_sums, by_anchor
-from simcons.consistency.ceiling import corrected, half_values, reliabilities, reliability
-from simcons.consistency.confounds import (
-    overlap_table,
-    partial_consistency,
-    stratified_contrasts,
-)
-from simcons.consistency.core import ConsistencyTables, by_category, consistency, summarise
 from simcons.consistency.correlation import METHODS, correlation_matrix
-from simcons.consistency.drivers import drivers, rank_spread
-from simcons.consistency.gap import gap_pairs, summarise_gap
-from simcons.consistency.gap_inference import (
+from simcons.consistency.digests import (
     gap_by_domain,
-    relate_performance,
+    headline,
     relation_headline,
-    relation_intervals,
+    summarise,
+    summarise_intervals,
     summarise_relations,
-    with_agreement,
 )
-from simcons.consistency.intervals import consistency_intervals
-from simcons.consistency.levels import level_table
-from simcons.consistency.overlap import overlap_flags
-from simcons.consistency.pairs import PairIndex, Stack, pair_index, pair_vectors, stack
-from simcons.consistency.permutation import contrasts, holm, mantel
-from simcons.consistency.place import Placement, place
-from simcons.consistency.rules import select_models
-from simcons.consistency.spread import companions, spread, spread_matched
+from simcons.consistency.inference.contrasts import anchor_rank_sums, contrasts
+from simcons.consistency.inference.intervals import consistency_intervals
+from simcons.consistency.inference.permutation import mantel
+from simcons.consistency.inference.relations import relate_performance, relation_intervals
+from simcons.consistency.points.chance_and_seeds import LEVEL_COLUMNS, level_table
+from simcons.consistency.points.estimates import by_anchor, by_category, consistency, left_out
+from simcons.consistency.points.performance_gap import gap_pairs, with_agreement
+from simcons.consistency.points.placement import Placement, place
 
 __all__ = [
+    "LEVEL_COLUMNS",
     "METHODS",
-    "ConsistencyTables",
-    "PairIndex",
+    "Analysis",
     "Placement",
     "Settings",
-    "Stack",
     "analyse",
     "anchor_rank_sums",
     "by_anchor",
     "by_category",
-    "combine",
     "companions",
     "consistency",
     "consistency_intervals",
@@ -59,18 +53,14 @@ __all__ = [
     "corrected",
     "correlation_matrix",
     "drivers",
-    "flag_overlaps",
     "gap_by_domain",
     "gap_pairs",
     "half_values",
     "headline",
-    "holm",
+    "left_out",
     "level_table",
     "mantel",
-    "overlap_flags",
     "overlap_table",
-    "pair_index",
-    "pair_vectors",
     "partial_consistency",
     "place",
     "rank_spread",
@@ -82,10 +72,8 @@ __all__ = [
     "select_models",
     "spread",
     "spread_matched",
-    "stack",
     "stratified_contrasts",
     "summarise",
-    "summarise_gap",
     "summarise_intervals",
     "summarise_relations",
     "with_agreement",

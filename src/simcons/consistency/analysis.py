@@ -1,37 +1,54 @@
-"""All of the consistency analysis in one call: tables in a dict, for stages and notebooks."""
+"""What every analysis is a function of: similarities of one measure, model table and settings.
+
+Groups of models, their families and the bootstrap draws follow from these, and are made once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from simcons.consistency.anchors import anchor_rank_sums, by_anchor
-from simcons.consistency.ceiling import corrected, reliabilities
-from simcons.consistency.confounds import partial_consistency, stratified_contrasts
-from simcons.consistency.core import (
-    ALL,
-    by_category,
-    dataset_pairs,
-    key,
-    put,
-    rounded,
-    with_measure,
+from simcons.consistency.bootstrap import Replicates
+from simcons.consistency.categories import category_values, families
+from simcons.consistency.correlation import (
+    RESAMPLED_METHODS,
+    check_method,
+    pair_weights,
+    weighted_correlation,
 )
-from simcons.consistency.drivers import drivers, rank_spread
-from simcons.consistency.intervals import Sampler, consistency_intervals
-from simcons.consistency.overlap import overlap_flags
-from simcons.consistency.pairs import stack
-from simcons.consistency.permutation import contrasts, mantel
-from simcons.consistency.spread import companions, spread, spread_matched
-from simcons.consistency.weighted import RESAMPLED_METHODS
+from simcons.consistency.limits import availability
+from simcons.consistency.pairs import (
+    Floats,
+    Ints,
+    Mask,
+    PairIndex,
+    align,
+    pair_index,
+    pair_vectors,
+)
+from simcons.consistency.resample import (
+    Units,
+    bootstrap_counts,
+    dataset_counts,
+    dataset_pair_weights,
+    generator,
+    jackknife_counts,
+    units,
+)
+from simcons.core.errors import UserError
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
+
+ALL = "all"
+MIN_PAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -48,21 +65,22 @@ class Settings:
         Groups with fewer model pairs are left out, and listed.
     n_bootstrap, n_permutations, confidence, seed
         Of intervals and tests.
-    strata
-        What the stratified contrasts of ``contrast`` hold fixed.
     contrast
         The category of the stratified contrasts.
+    strata
+        What the stratified contrasts of ``contrast`` hold fixed.
     given
         What the partial correlations hold fixed.
     anchors
         Ids of single anchor models.
     overlaps
-        Sets of data sets that share images.
+        Sets of data sets that share images. Data sets outside the study are allowed there, since
+        the list describes the data sets and not the study.
     """
 
-    methods: Sequence[str] = ("pearson", "spearman")
+    methods: Sequence[str] = RESAMPLED_METHODS
     categories: Sequence[str] = ()
-    min_pairs: int = 3
+    min_pairs: int = MIN_PAIRS
     n_bootstrap: int = 2000
     n_permutations: int = 2000
     confidence: float = 0.95
@@ -73,258 +91,224 @@ class Settings:
     anchors: Sequence[str] = ()
     overlaps: Sequence[Sequence[str]] = ()
 
+    @classmethod
+    def of(cls, section: object) -> Settings:
+        """Return the settings that another object, such as a section of params.yaml, holds."""
+        return cls(
+            **{field.name: getattr(section, field.name) for field in dataclasses.fields(cls)}
+        )
+
     @property
     def resampled(self) -> list[str]:
         """The methods that intervals and tests are given for."""
         return [method for method in self.methods if method in RESAMPLED_METHODS]
 
+    def check(self) -> None:
+        """Refuse an unknown method, and groups too small for a correlation."""
+        if self.min_pairs < MIN_PAIRS:
+            raise UserError(
+                f"consistency.min_pairs: got {self.min_pairs}; "
+                f"a correlation needs at least {MIN_PAIRS}"
+            )
+        for method in self.methods:
+            check_method(method)
 
-def analyse(
-    similarities: Mapping[str, Mapping[str, SimilarityMatrix]],
-    models: pd.DataFrame,
-    settings: Settings,
-    *,
-    replicates: Mapping[str, pd.DataFrame] | None = None,
-    threads: int = 1,
-) -> dict[str, pd.DataFrame]:
-    """Return every table of the consistency analysis.
 
-    Parameters
+DEFAULTS = Settings()
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Two model sets whose pairs are analysed together.
+
+    Attributes
     ----------
-    similarities
-        Per measure, a similarity matrix per data set.
+    category
+        The model table's column, or ``all``.
+    group_1, group_2
+        The two values of the category (equal: pairs within one value).
+    first, second
+        Masks (m,) over the models.
+    """
+
+    category: str
+    group_1: str
+    group_2: str
+    first: Mask
+    second: Mask
+
+    @cached_property
+    def pairs(self) -> PairIndex:
+        """The group's unordered pairs."""
+        return pair_index(self.first, self.second)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The group's names, as columns of a table."""
+        return {"category": self.category, "group_1": self.group_1, "group_2": self.group_2}
+
+    def against(self, other: Group) -> dict[str, Any]:
+        """Return the names of a comparison with another value of the same category."""
+        return {**self.names, "group_2": other.group_1}
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """The similarities of one measure on several data sets, and all that an analysis asks of them.
+
+    Attributes
+    ----------
+    measure
+        Its name.
+    datasets
+        Sorted names, length D; E = D (D - 1) / 2 pairs of data sets.
     models
-        Model table indexed by id.
+        Sorted ids, length m.
+    values
+        (D, m, m) float64, symmetric; the diagonal is never used.
+    table
+        Model table indexed by id; it may hold further models. Its column ``family`` (optional)
+        names models that differ in the seed alone.
     settings
-        What to analyse.
-    replicates
-        Per data set the table of replicates (of all measures), for reliabilities; None: none are
-        computed.
-    threads
-        How many analyses run at once. It does not change a result.
-
-    Returns
-    -------
-    dict
-        ``consistency, left_out, intervals, contrasts, mantel, spread, companions, spread_matched,
-        rank_spread``, and where asked for ``drivers, partial, stratified, anchors,
-        anchor_rank_sums, reliability, corrected``; the first column of each is ``measure``, in the
-        order given.
+        What to analyse, and how.
     """
-    jobs: list[Callable[[], dict[str, pd.DataFrame]]] = []
-    for measure, matrices in similarities.items():
-        inputs = _Inputs(matrices, models, settings, measure, replicates)
-        jobs += [inputs.inference, inputs.permutation, inputs.on_request]
-        jobs += [inputs.point, inputs.description, inputs.confounds]
-    # Numpy lets go of the interpreter lock; one thread each for BLAS keeps the bits the same.
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        return combine([tables.result() for tables in [pool.submit(job) for job in jobs]])
 
-
-@dataclass(frozen=True)
-class _Inputs:
-    """What every analysis takes; each method is one kind of table."""
-
-    similarities: Mapping[str, SimilarityMatrix]
-    models: pd.DataFrame
-    settings: Settings
     measure: str
-    replicates: Mapping[str, pd.DataFrame] | None
+    datasets: list[str]
+    models: list[str]
+    values: Floats
+    table: pd.DataFrame
+    settings: Settings
 
-    def point(self) -> dict[str, pd.DataFrame]:
-        """Point estimates, and what is left out of them."""
-        s = self.settings
-        where = (self.similarities, self.models, s.categories, s.methods, s.min_pairs)
-        found = by_category(*where, measure=self.measure)
-        return {
-            "consistency": flag_overlaps(found.table, s.overlaps),
-            "left_out": found.left_out,
-        }
+    @classmethod
+    def of(
+        cls,
+        similarities: Mapping[str, SimilarityMatrix],
+        table: pd.DataFrame | None = None,
+        settings: Settings = DEFAULTS,
+        measure: str = "similarity",
+        models: Iterable[str] | None = None,
+    ) -> Analysis:
+        """Line up a similarity matrix per data set, of all models or of those asked for.
 
-    def inference(self) -> dict[str, pd.DataFrame]:
-        """Intervals, and contrasts between the same draws."""
-        s = self.settings
-        where = (self.similarities, self.models, s.categories, s.resampled)
-        sampler = Sampler(stack(self.similarities), self.models, s.n_bootstrap, s.seed)
-        return {
-            "intervals": consistency_intervals(
-                *where,
-                n_bootstrap=s.n_bootstrap,
-                confidence=s.confidence,
-                seed=s.seed,
-                overlaps=s.overlaps,
-                measure=self.measure,
-                sampler=sampler,
-            ),
-            "contrasts": contrasts(
-                *where,
-                n_bootstrap=s.n_bootstrap,
-                n_permutations=s.n_permutations,
-                confidence=s.confidence,
-                seed=s.seed,
-                measure=self.measure,
-                sampler=sampler,
-            ),
-        }
+        Raises
+        ------
+        UserError
+            As `align`, or for settings that make no sense.
+        """
+        settings.check()
+        table = pd.DataFrame() if table is None else table
+        return cls(measure, *align(similarities, models), table, settings)
 
-    def permutation(self) -> dict[str, pd.DataFrame]:
-        """The test of no consistency at all."""
-        s = self.settings
-        where = (self.similarities, self.models, s.categories, s.resampled)
-        return {
-            "mantel": mantel(
-                *where, n_permutations=s.n_permutations, seed=s.seed, measure=self.measure
-            )
-        }
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The group of all models and, per category, every unordered pair of its values.
 
-    def description(self) -> dict[str, pd.DataFrame]:
-        """Spread, companions of r, and the standing of each model pair."""
-        s = self.settings
-        where = (self.similarities, self.models, s.categories)
-        return {
-            "spread": spread(*where, measure=self.measure),
-            "companions": flag_overlaps(companions(*where, measure=self.measure), s.overlaps),
-            "spread_matched": spread_matched(*where, s.resampled, measure=self.measure),
-            "rank_spread": with_measure(rank_spread(self.similarities), self.measure),
-        }
+        Models without a value are in no group of that category.
+        """
+        everyone = np.ones(len(self.models), dtype=bool)
+        found = [Group(ALL, ALL, ALL, everyone, everyone)]
+        for category in self.settings.categories:
+            masks = self.masks(category)
+            found += [
+                Group(category, a, b, masks[a], masks[b])
+                for a, b in itertools.combinations_with_replacement(masks, 2)
+            ]
+        return found
 
-    def confounds(self) -> dict[str, pd.DataFrame]:
-        """What goes with what, and what is left with something held fixed."""
-        s = self.settings
-        tables = {}
-        if s.categories:
-            tables["drivers"] = drivers(
-                self.similarities,
-                self.models,
-                s.categories,
-                n_permutations=s.n_permutations,
-                seed=s.seed,
-                measure=self.measure,
-            )
-        if s.given:
-            tables["partial"] = partial_consistency(
-                self.similarities,
-                self.models,
-                s.categories,
-                s.given,
-                s.resampled,
-                measure=self.measure,
-            )
-        if s.contrast and s.strata:
-            tables["stratified"] = stratified_contrasts(
-                self.similarities,
-                self.models,
-                s.contrast,
-                s.strata,
-                s.resampled,
-                n_permutations=s.n_permutations,
-                seed=s.seed,
-                measure=self.measure,
-            )
-        return tables
+    @cached_property
+    def usable(self) -> list[Group]:
+        """The groups with enough model pairs for a correlation."""
+        return [group for group in self.groups if len(group.pairs) >= MIN_PAIRS]
 
-    def on_request(self) -> dict[str, pd.DataFrame]:
-        """Anchors if any are named, reliabilities if there are replicates."""
-        s = self.settings
-        tables = {}
-        if s.anchors:
-            table = by_anchor(self.similarities, s.anchors, s.methods, measure=self.measure)
-            tables["anchors"] = table
-            tables["anchor_rank_sums"] = with_measure(anchor_rank_sums(table), self.measure)
-        if self.replicates is not None:
-            where = (self.models, s.categories, s.resampled)
-            known = reliabilities(self.similarities, self.replicates, *where, measure=self.measure)
-            tables["reliability"] = known
-            tables["corrected"] = corrected(
-                self.similarities, known, *where, measure=self.measure, overlaps=s.overlaps
-            )
-        return tables
+    @cached_property
+    def contrasts(self) -> list[tuple[Group, Group]]:
+        """Every two usable groups within different values of one category."""
+        within = [group for group in self.usable if group.group_1 == group.group_2]
+        return [(a, b) for a, b in itertools.combinations(within, 2) if a.category == b.category]
 
+    def labels(self, category: str) -> list[str | None]:
+        """Return each model's value of a category as text, None where it has none."""
+        return category_values(self.models, self.table, category)
 
-def flag_overlaps(table: pd.DataFrame, overlaps: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """Add a column ``shares_images`` to a table with ``dataset_1`` and ``dataset_2``."""
-    datasets = sorted({*table["dataset_1"], *table["dataset_2"]})
-    one, two = dataset_pairs(datasets)
-    flags = overlap_flags(datasets, overlaps)
-    shared = {
-        (datasets[i], datasets[j])
-        for i, j, flag in zip(one.tolist(), two.tolist(), flags, strict=True)
-        if flag
-    }
-    pairs = zip(table["dataset_1"], table["dataset_2"], strict=True)
-    return table.assign(shares_images=[pair in shared for pair in pairs])
+    def masks(self, category: str) -> dict[str, Mask]:
+        """Return the mask (m,) of the models with each value of a category, sorted by value."""
+        labels = self.labels(category)
+        values = sorted({label for label in labels if label is not None})
+        return {v: np.array([label == v for label in labels], dtype=bool) for v in values}
 
+    def vectors(self, group: Group) -> Floats:
+        """Return the similarities (D, P) of a group's pairs."""
+        return pair_vectors(self.values, group.pairs)
 
-def combine(tables: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
-    """Put the tables of several measures below each other, by name."""
-    names = sorted({name for part in tables for name in part})
-    return {
-        name: pd.concat([part[name] for part in tables if name in part], ignore_index=True)
-        for name in names
-    }
+    @property
+    def dataset_pairs(self) -> tuple[Ints, Ints]:
+        """The two index arrays (E,) of all unordered pairs of data sets, in sorted order."""
+        return np.triu_indices(len(self.datasets), k=1)
 
+    def by_dataset_pair(
+        self, names: Mapping[str, object], columns: Mapping[str, object]
+    ) -> pd.DataFrame:
+        """Return a table with a row per pair of data sets.
 
-def headline(summary: Mapping[str, Any], method: str) -> dict[str, Any]:
-    """Return the few numbers of ``metrics/consistency.json``, by which runs are compared.
+        Parameters
+        ----------
+        names
+            Constant columns, which come first.
+        columns
+            Constants or arrays (E,), after ``dataset_1`` and ``dataset_2``.
+        """
+        ids = np.array(self.datasets, dtype=object)
+        one, two = (ids[index] for index in self.dataset_pairs)
+        return pd.DataFrame({**names, "dataset_1": one, "dataset_2": two, **columns})
 
-    Parameters
-    ----------
-    summary
-        The digests of `summarise` and `summarise_intervals` in one: of every group.
-    method
-        The correlation to take; the study's first.
+    @cached_property
+    def family(self) -> Ints:
+        """(m,) family numbers: the models of a family are drawn and permuted together."""
+        return families(self.models, self.table)
 
-    Returns
-    -------
-    dict
-        ``{measure: {r, low, high, within: {objective: r}}}``: median r over data set pairs of all
-        models with its BCa interval over models and data sets (None where there is none), and
-        within each objective.
-    """
-    result: dict[str, Any] = {}
-    for measure, by_method in summary.items():
-        groups = by_method.get(key(method), {})
-        everything = groups.get(ALL, {})
-        within: dict[str, Any] = {}
-        for name, digest in groups.get("objective", {}).items():
-            one, _, two = name.partition("__")
-            if one == two:
-                within[one] = digest["median"]
-        result[measure] = {
-            "r": everything.get("median"),
-            "low": everything.get("low"),
-            "high": everything.get("high"),
-            "within": within,
-        }
-    return result
+    def n_families(self, group: Group) -> list[int]:
+        """Return how many families each of a group's two sets has."""
+        return [len(np.unique(self.family[mask])) for mask in (group.first, group.second)]
 
+    def unavailable(self, *groups: Group) -> str:
+        """Return why groups get no interval, or an empty string."""
+        return availability([n for g in groups for n in self.n_families(g)], len(self.datasets))
 
-def summarise_intervals(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the digest of `consistency_intervals` for ``metrics/consistency_groups.json``.
+    def units(self, category: str) -> Units:
+        """Return the families, stratified by their value of a category."""
+        return units(self.family, None if category == ALL else self.labels(category))
 
-    The median over data set pairs with the BCa interval over models and data sets, all data set
-    pairs included.
+    @cached_property
+    def dataset_draws(self) -> Floats:
+        """(B, E) how often each pair of data sets is drawn."""
+        rng = generator(self.settings.seed, "datasets")
+        counts = dataset_counts(len(self.datasets), self.settings.n_bootstrap, rng)
+        return dataset_pair_weights(counts)
 
-    Returns
-    -------
-    dict
-        ``{measure: {method: {category: {"value_1__value_2": {low, high, available}}}}}``,
-        ``all`` without the inner level; limits are None where unavailable.
-    """
-    chosen = table[
-        (table["statistic"] == "median") & (table["scheme"] == "both") & table["overlapping"]
-    ]
-    result: dict[str, Any] = {}
-    for row in chosen.sort_values(["measure", "method"], kind="stable").to_dict("records"):
-        place = result.setdefault(key(row["measure"]), {}).setdefault(key(row["method"]), {})
-        digest = {
-            "low": rounded(row["bca_low"]),
-            "high": rounded(row["bca_high"]),
-            "available": bool(row["available"]),
-        }
-        if row["category"] == ALL:
-            place[ALL] = digest
-        else:
-            name = f"{key(row['group_1'])}__{key(row['group_2'])}"
-            put(place.setdefault(key(row["category"]), {}), name, digest)
-    return result
+    def replicates(self, group: Group, method: str) -> Replicates:
+        """Return a group's r observed, bootstrapped over models, and with one family left out.
+
+        All groups of one category share the same draws, so that differences between them are valid.
+        """
+        return self._contrasted.get((group, method)) or self._resample(group, method)
+
+    @cached_property
+    def _contrasted(self) -> dict[tuple[Group, str], Replicates]:
+        """Those of the groups that are contrasted, each of which is needed several times."""
+        groups = dict.fromkeys(group for pair in self.contrasts for group in pair)
+        return {(g, m): self._resample(g, m) for g in groups for m in self.settings.resampled}
+
+    def _resample(self, group: Group, method: str) -> Replicates:
+        unit, n = self.units(group.category), self.settings.n_bootstrap
+        reason = self.unavailable(group)
+        counts = [np.ones((1, len(self.models)), dtype=np.intp)]
+        if not reason:
+            rng = generator(self.settings.seed, group.category)
+            counts.append(bootstrap_counts(unit, n, rng))
+            counts.append(jackknife_counts(unit, group.first | group.second))
+        weights = pair_weights(np.concatenate(counts), unit.family, group.pairs)
+        r = weighted_correlation(self.vectors(group), weights, method)
+        observed, models, left_out = np.split(r, [1, 1 if reason else 1 + n])
+        sizes = (len(self.datasets), min(self.n_families(group)))
+        return Replicates(observed, models, left_out, self.dataset_draws, *sizes, reason)

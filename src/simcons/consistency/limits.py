@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from simcons.consistency.pairs import Floats
+from simcons.consistency.pairs import Floats, Ints
 from simcons.core.errors import UserError, did_you_mean
 
 STATISTICS = ("mean", "median")
@@ -168,9 +167,7 @@ def acceleration(jackknives: Sequence[Floats]) -> float:
     return float(np.sum(pooled**3)) / (6 * square**1.5) if square > 0 else 0.0
 
 
-def summary(
-    r: Floats, weights: Floats, statistic: str, order: NDArray[np.intp] | None = None
-) -> Floats:
+def summary(r: Floats, weights: Floats, statistic: str, order: Ints | None = None) -> Floats:
     """Return the weighted mean or median over data set pairs, ignoring undefined ones.
 
     Parameters
@@ -199,7 +196,7 @@ def summary(
     return _weighted_median(r, defined * weights, order)
 
 
-def _weighted_median(r: Floats, weights: Floats, order: NDArray[np.intp]) -> Floats:
+def _weighted_median(r: Floats, weights: Floats, order: Ints) -> Floats:
     """Return the median of each row, every value as often as its (whole) weight says."""
     ordered = np.take_along_axis(r, order, axis=1)
     if len(order) == 1:

@@ -20,25 +20,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Similarities of the same models on several data sets.
-
-    Attributes
-    ----------
-    datasets
-        Sorted names, length D.
-    models
-        Sorted ids, length m.
-    values
-        (D, m, m) float64, symmetric; the diagonal is never used.
-    """
-
-    datasets: list[str]
-    models: list[str]
-    values: Floats
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -52,10 +34,10 @@ class PairIndex:
         return len(self.left)
 
 
-def stack(
+def align(
     similarities: Mapping[str, SimilarityMatrix], models: Iterable[str] | None = None
-) -> Stack:
-    """Line up the similarity matrices of several data sets.
+) -> tuple[list[str], list[str], Floats]:
+    """Bring the similarity matrices of several data sets into one array.
 
     A matrix of a non-symmetric measure is replaced by the mean of its two directions, since
     consistency is defined over unordered pairs.
@@ -69,8 +51,9 @@ def stack(
 
     Returns
     -------
-    Stack
-        Data sets and models sorted.
+    datasets, models, values
+        Sorted names (D), sorted ids (m) and the similarities (D, m, m) float64, symmetric; the
+        diagonal is never used.
 
     Raises
     ------
@@ -88,8 +71,7 @@ def stack(
             raise UserError(
                 f"model {model!r} is in no similarity matrix; {did_you_mean(model, known)}"
             )
-    values = np.stack([_select(similarities[d], wanted, d) for d in datasets])
-    return Stack(datasets, wanted, values)
+    return datasets, wanted, np.stack([_select(similarities[d], wanted, d) for d in datasets])
 
 
 def _select(matrix: SimilarityMatrix, models: list[str], dataset: str) -> Floats:
@@ -116,7 +98,7 @@ def _select(matrix: SimilarityMatrix, models: list[str], dataset: str) -> Floats
     return values
 
 
-def membership(models: list[str], chosen: Iterable[str] | None) -> NDArray[np.bool_]:
+def membership(models: list[str], chosen: Iterable[str] | None) -> Mask:
     """Return a mask (m,) of the models that are in ``chosen`` (None: all of them)."""
     if chosen is None:
         return np.ones(len(models), dtype=bool)
@@ -127,7 +109,7 @@ def membership(models: list[str], chosen: Iterable[str] | None) -> NDArray[np.bo
     return np.array([model in wanted for model in models], dtype=bool)
 
 
-def pair_index(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairIndex:
+def pair_index(first: Mask, second: Mask) -> PairIndex:
     """Return the unordered, unique pairs of a model in ``first`` and a different one in ``second``.
 
     Parameters
@@ -136,10 +118,14 @@ def pair_index(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairIndex
         Masks (m,); they may overlap.
     """
     either = np.outer(first, second)
-    left, right = np.nonzero(np.triu(either | either.T, k=1))
-    return PairIndex(left, right)
+    return PairIndex(*np.nonzero(np.triu(either | either.T, k=1)))
+
+
+def all_pairs(n_models: int) -> PairIndex:
+    """Return every pair of ``n_models`` models."""
+    return PairIndex(*np.triu_indices(n_models, k=1))
 
 
 def pair_vectors(values: Floats, pairs: PairIndex) -> Floats:
-    """Return the similarities (D, P) of the pairs from stacked matrices (D, m, m)."""
+    """Return the similarities (D, P) of the pairs from matrices (D, m, m)."""
     return values[:, pairs.left, pairs.right]

@@ -13,13 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from simcons.consistency.core import Group, category_values
-from simcons.consistency.pairs import Floats, Ints
-
-FAMILY = "family"
+from simcons.consistency.pairs import Floats, Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -51,15 +47,6 @@ def generator(seed: int, *names: object) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
 
 
-def families(models: list[str], table: pd.DataFrame) -> Ints:
-    """Return the family number (m,) of every model; without a column ``family``, its own."""
-    if FAMILY not in table.columns:
-        return np.arange(len(models))
-    values = category_values(models, table, FAMILY)
-    names = [m if v is None else v for m, v in zip(models, values, strict=True)]
-    return np.unique(names, return_inverse=True)[1].astype(np.intp)
-
-
 def units(family: Ints, labels: Sequence[object] | None = None) -> Units:
     """Return the units with a stratum per set of labels that a family's members have.
 
@@ -80,9 +67,9 @@ def units(family: Ints, labels: Sequence[object] | None = None) -> Units:
     return Units(family, np.unique(names, return_inverse=True)[1].astype(np.intp))
 
 
-def group_units(family: Ints, group: Group) -> Units:
+def group_units(family: Ints, first: Mask, second: Mask) -> Units:
     """Return units whose strata keep a group's pairs: in the first set, the second, both, none."""
-    labels = group.first.astype(int) + 2 * group.second.astype(int)
+    labels = first.astype(int) + 2 * second.astype(int)
     return units(family, labels.tolist())
 
 
@@ -101,7 +88,7 @@ def bootstrap_counts(unit: Units, n: int, rng: np.random.Generator) -> Ints:
     return counts[:, unit.family]
 
 
-def jackknife_counts(unit: Units, keep: NDArray[np.bool_] | None = None) -> Ints:
+def jackknife_counts(unit: Units, keep: Mask | None = None) -> Ints:
     """Leave out one family at a time.
 
     Parameters
@@ -129,7 +116,7 @@ class Permutations:
 
 
 def model_permutations(
-    unit: Units, n: int, rng: np.random.Generator, counted: NDArray[np.bool_] | None = None
+    unit: Units, n: int, rng: np.random.Generator, counted: Mask | None = None
 ) -> Permutations:
     """Permute model labels: families of one size within a stratum, and members within a family.
 
@@ -181,11 +168,11 @@ class Relabelling:
     exact
         Whether every assignment is listed.
     balanced
-        Whether both groups have equally many families in every cell: swapping all labels is then
-        an assignment too, so that the smallest two-sided p is twice as large.
+        Whether both groups have equally many families: swapping all labels is then an assignment
+        too, so that the smallest two-sided p is twice as large.
     """
 
-    in_first: NDArray[np.bool_]
+    in_first: Mask
     n_distinct: float
     exact: bool
     balanced: bool
@@ -198,14 +185,9 @@ class Relabelling:
 
 
 def relabel(
-    family: Ints,
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    n: int,
-    rng: np.random.Generator,
-    cells: Sequence[object] | None = None,
+    family: Ints, first: Mask, second: Mask, n: int, rng: np.random.Generator
 ) -> Relabelling:
-    """Permute the labels of two groups over their families, within cells.
+    """Permute the labels of two groups over their families.
 
     All assignments are listed if there are at most ``n`` of them; otherwise the observed one and
     ``n`` random ones.
@@ -220,53 +202,26 @@ def relabel(
         Number of random permutations.
     rng
         Source of the random ones.
-    cells
-        (m,) labels are exchanged only between families of the same cell; None: one cell.
     """
-    unit = units(family, cells)
     taken = np.unique(family[first])
     others = np.setdiff1d(np.unique(family[second]), taken)
-    both = np.concatenate([taken, others])
-    groups_ = [both[unit.stratum[both] == s] for s in np.unique(unit.stratum[both])]
-    sizes = [int(np.isin(g, taken).sum()) for g in groups_]
-    distinct = _exp(
-        sum(
-            math.lgamma(len(g) + 1) - math.lgamma(k + 1) - math.lgamma(len(g) - k + 1)
-            for g, k in zip(groups_, sizes, strict=True)
-        )
-    )
-    balanced = all(2 * k == len(g) for g, k in zip(groups_, sizes, strict=True))
+    both, k = np.concatenate([taken, others]), len(taken)
+    logs = [math.lgamma(count + 1) for count in (len(both), k, len(both) - k)]
+    distinct = _exp(logs[0] - logs[1] - logs[2])
     exact = distinct <= n + 0.5
-    marks = np.zeros((1, unit.n_families), dtype=bool)
-    marks[0, taken] = True
-    drawn = (
-        _all_labels(groups_, sizes, unit) if exact else _random_labels(marks[0], groups_, n, rng)
-    )
-    marks = np.concatenate([marks, drawn[(drawn != marks[0]).any(axis=1)] if exact else drawn])
-    return Relabelling(
-        marks[:, family], float(round(distinct)) if exact else distinct, exact, balanced
-    )
-
-
-def _all_labels(cells: list[Ints], sizes: list[int], unit: Units) -> NDArray[np.bool_]:
-    """Return every assignment of the first label, (N, F)."""
-    choices = [itertools.combinations(g.tolist(), k) for g, k in zip(cells, sizes, strict=True)]
-    rows = []
-    for chosen in itertools.product(*choices):
-        row = np.zeros(unit.n_families, dtype=bool)
-        row[list(itertools.chain(*chosen))] = True
-        rows.append(row)
-    return np.array(rows)
-
-
-def _random_labels(
-    observed: NDArray[np.bool_], cells: list[Ints], n: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Return ``n`` random assignments of the first label, (n, F)."""
-    marks = np.tile(observed, (n, 1))
-    for cell in cells:
-        marks[:, cell] = rng.permuted(marks[:, cell], axis=1)
-    return marks
+    observed = np.zeros(int(family.max()) + 1, dtype=bool)
+    observed[taken] = True
+    if exact:
+        chosen = np.array(list(itertools.combinations(both.tolist(), k)))
+        drawn = np.zeros((len(chosen), len(observed)), dtype=bool)
+        np.put_along_axis(drawn, chosen, values=True, axis=1)
+        drawn = drawn[(drawn != observed).any(axis=1)]
+        distinct = float(round(distinct))
+    else:
+        drawn = np.tile(observed, (n, 1))
+        drawn[:, both] = rng.permuted(drawn[:, both], axis=1)
+    marks = np.concatenate([observed[None, :], drawn])
+    return Relabelling(marks[:, family], distinct, exact, balanced=2 * k == len(both))
 
 
 def dataset_counts(n_datasets: int, n: int, rng: np.random.Generator) -> Ints:

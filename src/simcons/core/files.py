@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,21 +27,62 @@ def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; rename it to ``path`` if the block succeeds.
 
     The temporary path does not exist yet: the block may write a file or make a folder there. An
-    existing folder at ``path`` is replaced.
+    existing folder at ``path`` is replaced. Where the file system cannot exchange two folders in
+    one step (NFS), a kill may leave ``path`` empty for a moment: the old folder then lies beside
+    it, and `put_back`, which the next call begins with, brings it back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    put_back(path)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     part = scratch / path.name
     try:
         yield part
         if part.is_dir() and path.is_dir():
-            path.rename(scratch / "old")
-        part.replace(path)
+            _replace_folder(part, path)
+        else:
+            part.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)  # writing bytes to a full disk names no file
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def put_back(path: Path) -> None:
+    """Put back a folder that was moved aside by a process that died before it had replaced it."""
+    aside = _aside(path)
+    if not os.path.lexists(aside):
+        return
+    if not path.exists():
+        aside.rename(path)
+    elif aside.is_symlink():
+        aside.unlink()
+    else:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old.tmp")
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    if _exchange(new, old):
+        return
+    old.rename(_aside(old))
+    try:
+        new.rename(old)
+    finally:
+        put_back(old)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two folders in one step, by Linux's renameat2; False where that cannot be."""
+    import ctypes
+
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    paths = os.fsencode(first), os.fsencode(second)
+    return call is not None and call(here, paths[0], here, paths[1], exchange) == 0
 
 
 def write_text(path: Path, text: str) -> None:

@@ -36,6 +36,11 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
+    def dvc_lock(self) -> Path:
+        """What DVC recorded of each stage."""
+        return self.root / "dvc.lock"
+
+    @property
     def studies(self) -> Path:
         """The folder of ready-made studies."""
         return self.root / "studies"
@@ -76,6 +81,11 @@ class Paths:
     def metrics(self) -> Path:
         """Small results that git tracks."""
         return self.root / "metrics"
+
+    @property
+    def curves(self) -> Path:
+        """Training curves of the models that the pipeline trains, a file each."""
+        return self.metrics / "zoo"
 
     def dataset(self, name: str) -> Path:
         """Shards, index and manifest of a data set."""

@@ -77,13 +77,14 @@ def _lines(description: str, total: float, unit: str) -> Iterator[Advance]:
         last = now
         rate = done / (now - start)
         eta = (total - done) / rate if rate else float("inf")
-        _log(f"{description}: {done:,.0f}/{total:,.0f} {unit}, {rate:,.1f}/s, ETA {eta:,.0f} s")
+        say(f"{description}: {done:,.0f}/{total:,.0f} {unit}, {rate:,.1f}/s, ETA {eta:,.0f} s")
 
     yield advance
     seconds = time.monotonic() - start
     rate = done / seconds if seconds else 0.0
-    _log(f"{description}: {done:,.0f} {unit} in {seconds:,.1f} s ({rate:,.1f}/s)")
+    say(f"{description}: {done:,.0f} {unit} in {seconds:,.1f} s ({rate:,.1f}/s)")
 
 
-def _log(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line for people, on standard error."""
     print(line, file=sys.stderr, flush=True)

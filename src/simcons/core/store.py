@@ -255,7 +255,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
-def place(source: Path, target: Path) -> None:
+def copy_out(source: Path, target: Path) -> None:
     """Put a store's file at ``target``: as a reflink where the file system can, else a copy.
 
     A hard link would be cheaper than a copy, but whoever edits the target in place would edit the

@@ -1,24 +1,42 @@
-"""Checking a YAML file against a pydantic model, with errors for people.
+"""The one door for what a user writes: pydantic models, and their errors as lines for people.
 
-An unknown key or a value that makes no sense is refused in one line that names the key, what was
-got, what is allowed and the nearest valid name.
+Every file and section that a user writes is a `Checked` model (or a pydantic dataclass) and comes
+in through `validated`. What is wrong is refused in one line each, which names the file, the key,
+what was got, what is allowed and the nearest valid name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+)
 
 from simcons.core.errors import UserError, did_you_mean
 from simcons.core.files import read_yaml
 
-Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
+
+CHECKED = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Of a pydantic dataclass that a user writes, as of `Checked`."""
 
 
-def load_validated(model: type[Model], path: Path) -> Model:
+class Checked(BaseModel):
+    """A part of what a user writes: no unknown key, no NaN, and it does not change afterwards."""
+
+    model_config = ConfigDict(frozen=True, **CHECKED)
+
+
+def load_validated(kind: type[T], path: Path) -> T:
     """Read a YAML file and validate it.
 
     Raises
@@ -27,42 +45,136 @@ def load_validated(model: type[Model], path: Path) -> Model:
         If the file is missing, is not YAML, or holds anything that is not allowed: one line for
         each problem.
     """
-    values = read_yaml(path)
+    return validated(kind, read_yaml(path), where=str(path))
+
+
+def validated(kind: type[T], values: Any, *, where: str = "", key: str = "") -> T:
+    """Return what a user wrote as a pydantic model or dataclass.
+
+    Parameters
+    ----------
+    kind
+        The model or dataclass.
+    values
+        What was written, plain values.
+    where
+        What the message begins with, such as the file.
+    key
+        The key under which the values stand, such as ``probe``.
+
+    Raises
+    ------
+    UserError
+        If anything is not allowed: one line for each problem. A validator of a whole model may
+        raise it too; then it is the only line.
+    """
     try:
-        return model.model_validate(values)
+        return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        problems = "\n".join(_problem(model, dict(e)) for e in error.errors())
-        raise UserError(f"{path}: {problems}") from None
+        problems = "\n".join(_problem(kind, key, dict(problem)) for problem in error.errors())
+    except UserError as error:
+        problems = f"{key}: {error}" if key else str(error)
+    raise UserError(f"{where}: {problems}" if where else problems)
 
 
-def _problem(model: type[BaseModel], error: dict[str, Any]) -> str:
-    """Return one line for one problem: key, what was got, what is allowed."""
-    location = [part for part in error["loc"] if part != "[key]"]
-    key = ".".join(map(str, location))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        allowed = _keys_beside(model, location)
-        return f"unknown key '{key}': {did_you_mean(str(location[-1]), allowed)}"
-    if error["type"] == "missing":
+def known(what: str, name: str, allowed: Iterable[str], *, key: str = "") -> str:
+    """Return a name if it is allowed.
+
+    Raises
+    ------
+    UserError
+        If it is not: ``KEY: unknown WHAT 'NAME'``, with the nearest valid name.
+    """
+    names = list(allowed)
+    if name not in names:
+        where = f"{key}: " if key else ""
+        raise UserError(f"{where}unknown {what} '{name}': {did_you_mean(name, names)}")
+    return name
+
+
+def found_by(lookup: Callable[[str], Any]) -> AfterValidator:
+    """Return the check of a field that a lookup finds its name, and raises a `UserError` if not."""
+
+    def check(name: str) -> str:
+        try:
+            lookup(name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    return AfterValidator(check)
+
+
+def _distinct(values: Any) -> Any:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value!r} is listed twice")
+    return values
+
+
+DISTINCT = AfterValidator(_distinct)
+"""Of a field that is a list or tuple: no value twice."""
+
+EMPTY_IS_DEFAULT = BeforeValidator(lambda value: {} if value is None else value)
+"""Of a field that is a section: an entry without anything behind its colon has the defaults."""
+
+# What is allowed, by pydantic's type of the error; of others its own message is given.
+_ALLOWED = {
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "dataclass_type": "a map of settings",
+    "dict_type": "a map",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "list_type": "a list",
+    "model_type": "a map of settings",
+    "multiple_of": "multiples of {multiple_of:g}",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "string_type": "text",
+    "too_short": "at least {min_length}",
+    "tuple_type": "a list",
+}
+
+
+def _problem(kind: Any, prefix: str, problem: dict[str, Any]) -> str:
+    """Return one line for one of pydantic's problems."""
+    location = [str(part) for part in problem["loc"] if part != "[key]"]
+    key = ".".join([*filter(None, [prefix]), *location])
+    error, message = problem["type"], problem["msg"]
+    if error in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"unknown key '{key}': {did_you_mean(location[-1], _keys(kind, location[:-1]))}"
+    if error == "missing":
         return f"key '{key}' is missing"
-    if error["type"] == "value_error":
-        return f"{key}: {message}" if key and not message.startswith(key) else message
-    got = error["input"]
-    return f"{key}: got {got!r}; {message[0].lower()}{message[1:]}"
+    if error == "value_error":
+        message = message.removeprefix("Value error, ")
+        return f"{key}: {message}" if key else message
+    if error == "literal_error":
+        names = re.findall("'([^']*)'", problem["ctx"]["expected"])
+        message = did_you_mean(str(problem["input"]), names)
+    elif error in _ALLOWED:
+        message = "allowed: " + _ALLOWED[error].format(**problem.get("ctx", {}))
+    got = f"got {problem['input']!r}; {message}"
+    return f"{key}: {got}" if key else got
 
 
-def _keys_beside(model: type[BaseModel], location: list[Any]) -> Iterable[str]:
-    """Return the keys that are allowed where an unknown one was found."""
-    section = model
-    for part in location[:-1]:
-        # A name of a map of sections (a data set, a resource class) leads no deeper.
-        section = next(_sections_of(section.model_fields.get(str(part))), section)
-    return section.model_fields
+def _keys(kind: Any, location: list[str]) -> Iterable[str]:
+    """Return the keys that are allowed at a location; an entry of a map leads no deeper."""
+    for part in location:
+        field = kind.__pydantic_fields__.get(part)
+        kind = next(_models_in(field.annotation if field else None), kind)
+    return kind.__pydantic_fields__
 
 
-def _sections_of(field: Any) -> Iterator[type[BaseModel]]:
-    if field is None:
-        return
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield kind
+def _models_in(annotation: Any) -> Iterator[Any]:
+    if hasattr(annotation, "__pydantic_fields__"):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

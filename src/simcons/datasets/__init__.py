@@ -1,9 +1,9 @@
 """Data sets: get or build them as WebDataset shards, read them strictly, draw subsets.
 
-The format and its reader are in ``shards``, the writer in ``writing``, index and manifest in
+The format and its reader are in ``shards``, the writer in ``shard_writer``, index and manifest in
 ``manifest``, subsets in ``subsets``. Where data sets come from: ``builders`` (a module per demo
-data set), ``inputs`` (a user's own images), ``hub``, ``derived``; ``external`` keeps large ones out
-of DVC; ``getting`` chooses by source, and ``reading`` reads them all alike.
+data set), ``own_images``, ``hub``, ``derived``; ``external`` keeps large ones out of DVC;
+``getting`` chooses by source, and ``reading`` reads them all alike.
 """
 
 from __future__ import annotations
@@ -15,28 +15,22 @@ from simcons.datasets.manifest import (
     manifest_digest,
     read_index,
     read_manifest,
-    shards_folder,
     split_counts,
     verify,
 )
 from simcons.datasets.reading import iter_samples, iter_stored
+from simcons.datasets.shard_writer import write_split
 from simcons.datasets.shards import (
     EncodedSample,
-    Sample,
     decode,
     iter_encoded,
     read_classnames,
-    shard_paths,
 )
-from simcons.datasets.subsets import Subset, balanced_subset, read_subset, write_subset
-from simcons.datasets.writing import ShardWriter, write_split
+from simcons.datasets.subsets import Subset, read_subset, write_subset
 
 __all__ = [
     "EncodedSample",
-    "Sample",
-    "ShardWriter",
     "Subset",
-    "balanced_subset",
     "build_dataset",
     "decode",
     "ensure_shards",
@@ -49,8 +43,6 @@ __all__ = [
     "read_index",
     "read_manifest",
     "read_subset",
-    "shard_paths",
-    "shards_folder",
     "split_counts",
     "verify",
     "write_split",

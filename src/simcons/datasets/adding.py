@@ -9,7 +9,7 @@ from typing import Any
 
 from simcons.catalog import DatasetSpec, dataset_specs
 from simcons.catalog.datasets import refuse_by_name
-from simcons.catalog.tables import checked_spec
+from simcons.catalog.lookup import checked_spec
 from simcons.core.errors import UserError
 from simcons.core.files import read_yaml, write_text
 from simcons.core.paths import Paths, folder_name
@@ -78,9 +78,7 @@ def _append(path: Path, name: str, entry: Mapping[str, Any]) -> None:
     yaml.default_flow_style = False
     yaml.dump({name: dict(entry)}, stream)
     text = f"{before.rstrip()}\n\n{stream.getvalue()}".lstrip("\n")
-    known = (read_yaml(path) or {}) if before else {}
-    if YAML(typ="safe").load(stream.getvalue()) != {name: dict(entry)} or not isinstance(
-        known, dict
-    ):
+    is_map = isinstance((read_yaml(path) or {}) if before else {}, dict)
+    if not is_map or YAML(typ="safe").load(stream.getvalue()) != {name: dict(entry)}:
         raise UserError(f"{path}: cannot add to it; write the entry by hand")
     write_text(path, text)

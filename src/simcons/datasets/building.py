@@ -6,23 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from simcons.catalog import DatasetSpec
 from simcons.core.errors import UserError
 from simcons.core.files import atomic, write_text
 from simcons.core.progress import Advance, progress
 from simcons.datasets.builders import run_builder
-from simcons.datasets.inputs import (
-    Labelled,
-    LabelledImages,
-    from_csv,
-    from_image_folder,
-    from_python,
-)
-from simcons.datasets.manifest import DatasetDescription, write_records
-from simcons.datasets.writing import SAMPLES_PER_SHARD, write_split
+from simcons.datasets.manifest import write_records
+from simcons.datasets.own_images import from_csv, from_image_folder, from_python
+from simcons.datasets.shard_writer import SAMPLES_PER_SHARD, Labelled, LabelledImages, write_split
 
 
 def write_images(
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any],
     out: Path,
     *,
@@ -60,19 +55,17 @@ def write_images(
         write_records(part, spec, options, rows, external=external)
 
 
-def labelled_images(spec: DatasetDescription, options: Mapping[str, Any]) -> LabelledImages:
+def labelled_images(spec: DatasetSpec, options: Mapping[str, Any]) -> LabelledImages:
     """Return the images of a data set that has its images from a builder or from the user."""
+    path = Path(spec.path or "").expanduser()
     if spec.source == "builder":
-        built = run_builder(spec.id, options)
-        splits = {"train": (built.n_train, built.train), "test": (built.n_test, built.test)}
-        return LabelledImages(built.classnames, splits)
-    path, function = getattr(spec, "path", None), getattr(spec, "function", None)
-    if spec.source == "image_folder" and path:
-        return from_image_folder(spec.id, Path(path).expanduser(), options)
-    if spec.source == "csv" and path:
-        return from_csv(spec.id, Path(path).expanduser(), options)
-    if spec.source == "python" and function:
-        return from_python(spec.id, function, options)
+        return run_builder(spec.id, options)
+    if spec.source == "image_folder":
+        return from_image_folder(spec.id, path, options)
+    if spec.source == "csv":
+        return from_csv(spec.id, path, options)
+    if spec.source == "python":
+        return from_python(spec.id, str(spec.function), options)
     raise UserError(f"data set '{spec.id}' cannot be built: its source is '{spec.source}'")
 
 

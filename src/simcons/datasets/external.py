@@ -28,7 +28,7 @@ from simcons.datasets.manifest import (
     read_manifest,
     shards_folder,
 )
-from simcons.datasets.shards import available_splits, shard_paths
+from simcons.datasets.shards import available_splits, read_classnames, shard_paths
 
 RECORDS = (MANIFEST, INDEX, "classnames.txt")
 _STATE = "source.json"  # what the folder was made from, and its files' sizes and times
@@ -96,11 +96,9 @@ def _from_folder(spec: DatasetSpec, folder: Path) -> None:
         shard_paths(source, split)  # stops here if a shard is missing
         (folder / split).unlink(missing_ok=True)
         (folder / split).symlink_to(source / split, target_is_directory=True)
+    read_classnames(source)  # stops here if there are none
     with atomic(folder / "classnames.txt") as part:
-        try:
-            shutil.copyfile(source / "classnames.txt", part)
-        except FileNotFoundError:
-            raise UserError(f"data set {source}: classnames.txt is missing") from None
+        shutil.copyfile(source / "classnames.txt", part)
     index_shards(folder, spec, external={"folder": spec.id})
 
 

@@ -10,7 +10,7 @@ from simcons.catalog import DatasetSpec
 from simcons.datasets.building import write_images
 from simcons.datasets.derived import derive_dataset
 from simcons.datasets.external import fetch, write_external_records
-from simcons.datasets.writing import SAMPLES_PER_SHARD
+from simcons.datasets.shard_writer import SAMPLES_PER_SHARD
 
 
 def build_dataset(

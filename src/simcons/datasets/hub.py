@@ -87,9 +87,10 @@ def download_shards(
 
 def _refuse_other_kinds(remote: _Remote, folder: Path) -> None:
     """Read ``dataset_type.txt``, which CLIP-benchmark's sets that are no classification have."""
-    if not remote.has("dataset_type.txt"):
+    try:
+        remote.get("dataset_type.txt", folder)
+    except _NoSuchFileError:
         return
-    remote.get("dataset_type.txt", folder)
     kind = (folder / "dataset_type.txt").read_text(encoding="utf-8").strip().lower()
     if kind in _TYPES_WITHOUT_CLASSES:
         raise UserError(
@@ -123,13 +124,6 @@ class _Remote:
             )
         except Exception as error:  # which HTTP library it uses is its own affair
             raise self._explained(file, error) from None
-
-    def has(self, file: str) -> bool:
-        try:
-            self.metadata(file)
-        except _NoSuchFileError:
-            return False
-        return True
 
     def get(self, file: str, folder: Path, sha256: str | None = None) -> None:
         """Download a file; the folder never holds one that is incomplete or has another hash."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from simcons.catalog import DatasetSpec
 from simcons.core.errors import UserError
 from simcons.core.files import (
     read_json,
@@ -39,38 +40,9 @@ INDEX_COLUMNS = ["split", "shard", "key", "target"]
 _REMEDY = "make them with simcons.datasets.index_shards, or build or fetch the data set again"
 
 
-class DatasetDescription(Protocol):
-    """What the manifest takes from a data set's catalogue entry."""
-
-    @property
-    def id(self) -> str:
-        """The catalogue id."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The name for people."""
-        ...
-
-    @property
-    def domain(self) -> str:
-        """The kind of images, by which figures group data sets."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """How the data set is had, such as ``"builder"``."""
-        ...
-
-    @property
-    def license(self) -> str:
-        """The licence of the images."""
-        ...
-
-
 def index_shards(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None = None,
     *,
     external: Mapping[str, Any] | None = None,
@@ -110,7 +82,7 @@ def index_shards(
 
 def write_records(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None,
     rows: Sequence[tuple[str, int, str, int]],
     *,
@@ -131,10 +103,14 @@ def write_records(
     import pandas as pd
 
     index = pd.DataFrame(rows, columns=INDEX_COLUMNS).astype({"shard": "int64", "target": "int64"})
-    shards = {
-        split: _shard_records(folder, split, index, sizes=external is not None)
-        for split in available_splits(folder)
-    }
+    shards = {}
+    for split in available_splits(folder):
+        counts = index.loc[index["split"] == split, "shard"].value_counts()
+        shards[split] = [
+            {"file": path.name, "n": int(counts.get(number, 0)), "sha256": sha256_file(path)}
+            | ({} if external is None else {"bytes": path.stat().st_size})
+            for number, path in enumerate(shard_paths(folder, split))
+        ]
     extra = {} if external is None else {"external": dict(external)}
     _write(folder, spec, options, index, shards, extra)
     return index
@@ -142,7 +118,7 @@ def write_records(
 
 def write_selection(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None,
     rows: pd.DataFrame,
     parent: Mapping[str, Any],
@@ -174,7 +150,7 @@ def write_selection(
 
 def _write(
     folder: Path,
-    spec: DatasetDescription,
+    spec: DatasetSpec,
     options: Mapping[str, Any] | None,
     index: pd.DataFrame,
     shards: Mapping[str, list[dict[str, Any]]],
@@ -182,11 +158,7 @@ def _write(
 ) -> None:
     n_classes = len(read_classnames(folder))
     manifest = {
-        "id": spec.id,
-        "name": spec.name,
-        "domain": spec.domain,
-        "source": spec.source,
-        "license": spec.license,
+        **{key: getattr(spec, key) for key in ("id", "name", "domain", "source", "license")},
         "options": dict(options or {}),
         "n_classes": n_classes,
         "counts": {split: _counts(index, split, n_classes) for split in shards},
@@ -201,21 +173,6 @@ def _counts(index: pd.DataFrame, split: str, n_classes: int) -> dict[str, Any]:
     targets = index.loc[index["split"] == split, "target"]
     per_class = targets.value_counts().reindex(range(n_classes), fill_value=0)
     return {"n": len(targets), "per_class": [int(count) for count in per_class]}
-
-
-def _shard_records(
-    folder: Path, split: str, index: pd.DataFrame, *, sizes: bool
-) -> list[dict[str, Any]]:
-    shards = index.loc[index["split"] == split, "shard"].value_counts()
-    return [
-        {
-            "file": path.name,
-            "n": int(shards.get(number, 0)),
-            "sha256": sha256_file(path),
-            **({"bytes": path.stat().st_size} if sizes else {}),
-        }
-        for number, path in enumerate(shard_paths(folder, split))
-    ]
 
 
 def shards_folder(folder: Path) -> Path:

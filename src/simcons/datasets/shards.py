@@ -7,7 +7,7 @@ member's name never becomes a path.
 
 Nothing is skipped: whatever is damaged or missing raises an error that names it, since a silently
 dropped image would misalign the rows of every model's features. This module decides what the
-models see; how shards are made is in ``writing``, what is recorded about them in ``manifest``.
+models see; how shards are made is in ``shard_writer``, what is recorded about them in ``manifest``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The training images on which similarity is measured: class-balanced, seeded, sorted."""
+"""Drawing rows by class: train and test rows, and the training images that similarity is of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ class Subset:
     max_samples: int | None
     indices: NDArray[np.int64]
     keys_digest: str | None
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, atomically."""
+        write_json(path, {**vars(self), "indices": self.indices.tolist(), "n": len(self.indices)})
 
 
 def balanced_subset(targets: ArrayLike, max_samples: int, seed: int) -> NDArray[np.int64]:
@@ -79,6 +83,44 @@ def balanced_subset(targets: ArrayLike, max_samples: int, seed: int) -> NDArray[
     return np.sort(np.concatenate(drawn)).astype(np.int64)
 
 
+def split_by_class(
+    targets: ArrayLike, test_fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split rows at random into train and test, each class by the same share.
+
+    Parameters
+    ----------
+    targets
+        (n,) labels.
+    test_fraction
+        The share of each class that goes to the test, rounded; at least one image of each class
+        goes to either split.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    tuple
+        Train and test rows, each sorted.
+
+    Raises
+    ------
+    UserError
+        If a class has fewer than two images.
+    """
+    labels = np.asarray(targets)
+    rng = np.random.default_rng(seed)
+    test = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        if rows.size < 2:
+            raise UserError(f"class {label} has one image, too few to split")
+        n_test = int(np.clip(round(test_fraction * rows.size), 1, rows.size - 1))
+        test.append(rng.choice(rows, n_test, replace=False))
+    test_rows = np.sort(np.concatenate(test)).astype(np.int64)
+    return np.setdiff1d(np.arange(labels.size, dtype=np.int64), test_rows), test_rows
+
+
 def write_subset(
     path: Path, folder: Path, *, dataset: str, max_samples: int, seed: int, split: str = "train"
 ) -> Subset:
@@ -108,17 +150,9 @@ def write_subset(
         raise UserError(f"data set {folder}: the index has no split '{split}'")
     indices = balanced_subset(rows["target"].to_numpy(), max_samples, seed)
     digest = sha256_lines(rows["key"].tolist())
-    record = {
-        "dataset": dataset,
-        "split": split,
-        "seed": seed,
-        "max_samples": max_samples,
-        "n": len(indices),
-        "indices": indices.tolist(),
-        "keys_digest": digest,
-    }
-    write_json(path, record)
-    return Subset(dataset, split, seed, max_samples, indices, digest)
+    subset = Subset(dataset, split, seed, max_samples, indices, digest)
+    subset.write(path)
+    return subset
 
 
 def read_subset(path: Path) -> Subset:
@@ -130,8 +164,8 @@ def read_subset(path: Path) -> Subset:
         If it is missing, lacks a key, or its indices are not sorted, distinct and non-negative.
     """
     record: Any = read_json(path)
-    wanted = {"dataset", "split", "seed", "max_samples", "n", "indices", "keys_digest"}
-    if not isinstance(record, dict) or (missing := sorted(wanted - record.keys())):
+    wanted = {field.name for field in fields(Subset)}
+    if not isinstance(record, dict) or (missing := sorted({*wanted, "n"} - record.keys())):
         lacking = ", ".join(missing) if isinstance(record, dict) else "everything"
         raise UserError(f"{path}: no subset file (it lacks {lacking})")
     values = record["indices"]
@@ -141,11 +175,4 @@ def read_subset(path: Path) -> Subset:
     ordered = len(values) > 0 and indices[0] >= 0 and bool(np.all(np.diff(indices) > 0))
     if not ordered or len(values) != record["n"]:
         raise UserError(f"{path}: indices must be {record['n']} sorted, distinct row numbers")
-    return Subset(
-        dataset=record["dataset"],
-        split=record["split"],
-        seed=record["seed"],
-        max_samples=record["max_samples"],
-        indices=indices,
-        keys_digest=record["keys_digest"],
-    )
+    return Subset(**{**{name: record[name] for name in wanted}, "indices": indices})

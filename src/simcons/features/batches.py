@@ -8,7 +8,8 @@ the shards (cheap: the second finds them in memory) and decodes and transforms e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Batch:
     def pin_memory(self) -> Batch:
         """Return the batch in memory that a GPU can copy from on its own; called by the loader."""
         pinned = {place: inputs.pin_memory() for place, inputs in self.inputs.items()}
-        return Batch(self.shard, self.start, self.keys, self.targets, pinned)
+        return replace(self, inputs=pinned)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class _Shards(IterableDataset[Any]):
         for shard in sorted({shard for shard, _ in plan.wanted}):
             indexed, place = plan.keys[shard], 0
             samples = iter_stored(plan.dataset, plan.split, shard)
-            for batch in _batches(samples, plan.batch_size):
+            while batch := list(islice(samples, plan.batch_size)):
                 if [sample.key for sample in batch] != indexed[place : place + len(batch)]:
                     raise self._other_samples(shard)
                 if (shard, place - place % plan.chunk_size) in plan.wanted:
@@ -154,14 +155,3 @@ class _Shards(IterableDataset[Any]):
             f"data set {plan.dataset}: {plan.split}/{shard}.tar holds other samples than the index "
             f"says; run `dvc repro dataset@{plan.dataset.name}`"
         )
-
-
-def _batches(samples: Iterator[EncodedSample], size: int) -> Iterator[list[EncodedSample]]:
-    batch: list[EncodedSample] = []
-    for sample in samples:
-        batch.append(sample)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

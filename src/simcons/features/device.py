@@ -109,9 +109,7 @@ class Runner:
         """Return what to record of the device beside features; None of a CPU."""
         if self.device.type == "cpu":
             return None
-        if self.device.type == "cuda":
-            return f"cuda: {torch.cuda.get_device_name(self.device)}"
-        return str(self.device)
+        return f"cuda: {torch.cuda.get_device_name(self.device)}"
 
 
 def make_runner(precision: str = "float32") -> Runner:

@@ -23,7 +23,7 @@ from simcons.core.errors import UserError
 from simcons.core.files import sha256_json
 from simcons.core.paths import SPLITS
 from simcons.core.progress import progress
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 from simcons.datasets import ensure_shards, manifest_digest, read_index, split_counts
 from simcons.features.batches import Batch, Plan, read_batches
 from simcons.features.device import Runner, make_runner, n_workers
@@ -53,6 +53,15 @@ class _Job:
     def chunk_parts(self, chunk: Chunk) -> dict[str, Any]:
         return {**self.parts, "shard": chunk[0], "start": chunk[1]}
 
+    def put(self, store: Store, file: FeatureFile, chunk: Chunk | None = None) -> None:
+        """Store the features of the split, or of one of its chunks."""
+        parts, label = self.parts, self.label
+        if chunk is not None:
+            parts, label = self.chunk_parts(chunk), f"{label}/{chunk[0]}.{chunk[1]}"
+        store.put(
+            "features", parts, label, lambda f: file.write(f / FILE_NAME, storage=self.storage)
+        )
+
 
 def feature_parts(
     spec: ModelSpec,
@@ -79,12 +88,11 @@ def feature_parts(
         Of the forward pass and of the file; named only where they are not float32, so that
         features from before there was a choice are found.
     """
-    model = fingerprint_parts(spec)
     chosen = {"precision": precision, "storage": storage}
     return {
         "dataset": dataset_digest,
         "split": split,
-        "model": model,
+        "model": fingerprint_parts(spec),
         "threads": threads,
         **{name: value for name, value in chosen.items() if value != "float32"},
     }
@@ -133,16 +141,11 @@ def extract(
     here = split_counts(dataset)
     for split in splits or [split for split in SPLITS if split in here]:
         rows = index[index["split"] == split]
-        jobs = [
-            _Job(
-                model,
-                split,
-                feature_parts(spec, digest, split, threads, precision=precision, storage=storage),
-                f"{dataset.name}/{model}/{split}",
-                storage,
-            )
-            for model, spec in sorted(specs.items())
-        ]
+        jobs = []
+        for model, spec in sorted(specs.items()):
+            chosen = {"precision": precision, "storage": storage}
+            parts = feature_parts(spec, digest, split, threads, **chosen)
+            jobs.append(_Job(model, split, parts, f"{dataset.name}/{model}/{split}", storage))
         missing = [job for job in jobs if store.get("features", job.parts) is None]
         if missing:
             ensure_shards(dataset)
@@ -153,7 +156,7 @@ def extract(
             folder = store.get("features", job.parts, verify=False)
             if folder is None:
                 raise UserError(f"features of {job.label} vanished from the store {store.root}")
-            place(folder / FILE_NAME, out / job.model / f"{split}.safetensors")
+            copy_out(folder / FILE_NAME, out / job.model / f"{split}.safetensors")
 
 
 def _compute(
@@ -205,8 +208,7 @@ def _compute(
             done = batch.start + len(batch.keys)
             if done % CHUNK_SIZE == 0 or done == len(keys[batch.shard]):
                 for model, job in missing.items():
-                    file = _chunk_file(job, batches, outputs[model])
-                    _put(store, job, job.chunk_parts(chunk), f"/{chunk[0]}.{chunk[1]}", file)
+                    job.put(store, _chunk_file(job, batches, outputs[model]), chunk)
                 batches, outputs = [], defaultdict(list)
     for job in jobs:
         _join(job, chunks, len(rows), store, specs[job.model], runner)
@@ -295,16 +297,7 @@ def _join(
     metadata = {"parts": job.parts, "model": spec.id, "versions": library_versions()}
     if (device := runner.describe()) is not None:
         metadata["device"] = device
-    _put(store, job, job.parts, "", FeatureFile(features, targets, keys, metadata))
-
-
-def _put(store: Store, job: _Job, parts: Mapping[str, Any], suffix: str, file: FeatureFile) -> None:
-    store.put(
-        "features",
-        parts,
-        f"{job.label}{suffix}",
-        lambda folder: file.write(folder / FILE_NAME, storage=job.storage),
-    )
+    job.put(store, FeatureFile(features, targets, keys, metadata))
 
 
 def library_versions() -> dict[str, str]:

@@ -154,7 +154,7 @@ def check_aligned(files: Mapping[str, Path]) -> str:
     Raises
     ------
     UserError
-        As `read_aligned`.
+        If a file is missing, or two files have other images or another order.
     """
     digests = {
         model: FeatureFile.read_metadata(path).get("keys_digest")
@@ -163,33 +163,25 @@ def check_aligned(files: Mapping[str, Path]) -> str:
     first = next(iter(digests))
     for model, digest in digests.items():
         if digest != digests[first]:
-            read_aligned({first: files[first], model: files[model]})
+            ours, theirs = (FeatureFile.read(files[m], lazy=True).keys for m in (first, model))
+            raise UserError(
+                f"{files[model]}: its rows are not the images of {files[first]} "
+                f"({_first_difference(ours, theirs)}); "
+                f"extract both models' features from the same data set"
+            )
     return str(digests[first])
 
 
 def read_aligned(files: Mapping[str, Path]) -> dict[str, FeatureFile]:
-    """Open the feature files of several models on one split and check that rows agree.
-
-    Parameters
-    ----------
-    files
-        Path by model id.
+    """Read the feature files of several models on one split, their rows being the same images.
 
     Raises
     ------
     UserError
-        If a file is missing, or two files have other images or another order.
+        As `check_aligned`, or if a file is damaged.
     """
-    read = {model: FeatureFile.read(path) for model, path in sorted(files.items())}
-    first_model, first = next(iter(read.items()))
-    for model, other in read.items():
-        if other.keys_digest != first.keys_digest:
-            raise UserError(
-                f"{files[model]}: its rows are not the images of {files[first_model]} "
-                f"({_first_difference(first.keys, other.keys)}); "
-                f"extract both models' features from the same data set"
-            )
-    return read
+    check_aligned(files)
+    return {model: FeatureFile.read(path) for model, path in sorted(files.items())}
 
 
 def _first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from simcons.catalog import CATEGORIES
-from simcons.consistency.weighted import RESAMPLED_METHODS
+from simcons.consistency.correlation import RESAMPLED_METHODS
 from simcons.core.files import write_json
 from simcons.figures import (
     accuracy,
     anchors,
     category_boxes,
     ceilings,
-    chance_and_seeds,
     consistency_matrix,
     contrasts,
     dataset_scatter,
@@ -31,6 +30,7 @@ from simcons.figures import (
     reliability,
     sensitivity,
     similarity_heatmaps,
+    similarity_levels,
     style,
 )
 from simcons.figures.base import Entry
@@ -57,7 +57,7 @@ FIGURES = (
     gap_scatter.figures,
     relations.figures,
     reliability.figures,
-    chance_and_seeds.figures,
+    similarity_levels.figures,
     sensitivity.figures,
 )
 

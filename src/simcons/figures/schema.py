@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from simcons.consistency.levels import LEVEL_COLUMNS
+from simcons.consistency import LEVEL_COLUMNS
 from simcons.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from simcons.consistency import relation_intervals
+from simcons.consistency import Settings, relation_intervals
 from simcons.figures import layout, style
 from simcons.figures.base import PRECISION, Entry, StudyFigure
 from simcons.figures.schema import ByDataset, FigureInputs
@@ -88,10 +88,10 @@ class Sensitivity(StudyFigure):
     def _compare(self, by_dataset: ByDataset, present: list[str]) -> dict[str, dict[str, Any]]:
         largest = by_dataset[present[-1]]
         pairs = {d: _pairs(by_dataset[d], largest, d) for d in present}
-        found = relation_intervals(
-            pd.concat(list(pairs.values())), "value", "reference", self.models, [self.method],
-            n_bootstrap=N_BOOTSTRAP,
-        ).set_index("dataset")  # fmt: skip
+        settings = Settings(methods=[self.method], n_bootstrap=N_BOOTSTRAP)
+        everything = pd.concat(list(pairs.values()))
+        found = relation_intervals(everything, "value", "reference", self.models, settings)
+        found = found.set_index("dataset")
         rows = {}
         for d, own in pairs.items():
             error = by_dataset[d].standard_error

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simcons.core.errors import UserError, did_you_mean
 from simcons.core.files import read_json, read_parquet
+from simcons.core.validation import known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +46,11 @@ def imported_similarity(
     table = read_parquet(path)
     matrices = {}
     for measure in measures:
+        known("measure", measure, table["measure"].unique(), key=str(path))
         rows = table[table["measure"] == measure]
-        if rows.empty:
-            raise UserError(f"{path}: no {measure}: {did_you_mean(measure, table['measure'])}")
         have = {*rows["model_1"], *rows["model_2"]}
-        absent = [name for name in names if name not in have]
-        if absent:
-            raise UserError(f"{path}: no model '{absent[0]}': {did_you_mean(absent[0], have)}")
+        for name in names:
+            known("model", name, have, key=f"{path}: {measure}")
         rows = rows[rows["model_1"].isin(names) & rows["model_2"].isin(names)]
         values = np.eye(len(names))
         one, two = (pd.Index(names).get_indexer(pd.Index(rows[c])) for c in ("model_1", "model_2"))
@@ -61,11 +59,8 @@ def imported_similarity(
     empty = pd.DataFrame(columns=list(REPLICATE_COLUMNS)).astype(
         {"replicate": np.int64, "value": np.float64}
     )
-    metadata = {
-        "models": names,
-        "measures": list(measures),
-        "imported": read_json(folder / PROVENANCE),
-    }
+    source = read_json(folder / PROVENANCE)
+    metadata = {"models": names, "measures": list(measures), "imported": source}
     return SimilarityResult(matrices, empty, metadata)
 
 
@@ -79,8 +74,6 @@ def imported_probes(folder: Path, models: Sequence[str]) -> pd.DataFrame:
     """
     path = folder / PROBES
     table = read_parquet(path)
-    absent = sorted(set(models) - set(table["model"]))
-    if absent:
-        hint = did_you_mean(absent[0], table["model"])
-        raise UserError(f"{path}: no accuracy of model '{absent[0]}': {hint}")
+    for name in sorted(models):
+        known("model", name, table["model"].unique(), key=str(path))
     return table[table["model"].isin(list(models))].reset_index(drop=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simcons.core.errors import UserError
-from simcons.imports.collect import Left, Published
+from simcons.imports.collect import Published
+from simcons.imports.published_files import Left
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,7 @@ def choose(found: Published) -> Choice:
         by_dataset.setdefault(dataset, set()).add(measure)
     measures, similarity = _largest(by_dataset)
     left = [
-        Left(
-            f"{measure} on {dataset}",
-            "the study's data sets do not all have it",
-        )
+        Left(f"{measure} on {dataset}", "the study's data sets do not all have it")
         for dataset, measure in sorted(found.matrices)
         if measure not in measures or dataset not in similarity
     ]
@@ -63,20 +61,22 @@ def choose(found: Published) -> Choice:
     models = sorted(set.intersection(*holders.values()))
     for model in sorted(set.union(*holders.values()) - set(models)):
         lacking = [f"{m} on {d}" for (d, m), have in sorted(holders.items()) if model not in have]
-        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        left.append(Left(f"model {model}", f"no value of {lacking[0]}{more}"))
+        left.append(Left(f"model {model}", f"no value of {_first(lacking)}"))
     if len(models) < 3:
         raise UserError(f"{found.folder}: {len(models)} models are on every data set; needed: 3")
     probes = []
     for dataset, rows in sorted(found.probes.items()):
         lacking = sorted(set(models) - {row["model"] for row in rows})
         if lacking:
-            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-            left.append(Left(f"accuracies on {dataset}", f"none of {lacking[0]}{more}"))
+            left.append(Left(f"accuracies on {dataset}", f"none of {_first(lacking)}"))
         else:
             probes.append(dataset)
     seeds = {row["seed"] for d in probes for row in found.probes[d] if "seed" in row}
     return Choice(models, measures, similarity, probes, sorted(seeds), left)
+
+
+def _first(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
 def _largest(by_dataset: Mapping[str, set[str]]) -> tuple[list[str], list[str]]:

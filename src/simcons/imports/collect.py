@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,24 +12,16 @@ import numpy as np
 
 from simcons.catalog import model_specs
 from simcons.core.errors import UserError
-from simcons.imports.layout import (
+from simcons.imports.csv_tables import read_accuracy_table, read_similarity_table
+from simcons.imports.matrices import Matrix, read_matrix, unknown_model
+from simcons.imports.published_files import (
     MAIN_PROBE,
+    Left,
     PublishedFile,
-    dataset_name,
     measure_name,
     published_files,
 )
-from simcons.imports.matrices import Matrix, read_matrix, unknown_model
-from simcons.imports.probes import read_result
-from simcons.imports.tables import read_accuracy_table, read_similarity_table
-
-
-@dataclass(frozen=True)
-class Left:
-    """Something that was not taken, and why."""
-
-    what: str
-    why: str
+from simcons.imports.published_probes import read_result
 
 
 @dataclass
@@ -42,7 +35,7 @@ class Published:
     matrices
         By (data set, measure).
     probes
-        Per data set a row per model and seed (`simcons.imports.probes.probe_table`).
+        Per data set a row per model and seed (`simcons.imports.published_probes.probe_table`).
     subsets, features
         Files to convert.
     sources
@@ -61,7 +54,7 @@ class Published:
 
     def datasets(self) -> list[str]:
         """Return every data set of which there is a similarity, a probe or a subset, sorted."""
-        subsets = (dataset_name(file.says["dataset"]) for file in self.subsets)
+        subsets = (file.dataset for file in self.subsets)
         return sorted({*(dataset for dataset, _ in self.matrices), *self.probes, *subsets})
 
 
@@ -85,7 +78,7 @@ def read_published(folder: Path) -> Published:
             try:
                 _READERS[file.kind](found, file)
             except UserError as error:
-                found.left.append(Left(file.name, _why(error, file)))
+                found.left.append(file.left(error))
     for parent, count in sorted(other.items()):
         files = "1 file" if count == 1 else f"{count} files"
         found.left.append(Left(f"{parent}: {files}", "not part of the published layout"))
@@ -95,16 +88,8 @@ def read_published(folder: Path) -> Published:
     return found
 
 
-def _why(error: UserError, file: PublishedFile) -> str:
-    """Return the reason without the file's name, which stands beside it."""
-    text = str(error)
-    for prefix in (f"{file.path}: ", f"{file.name}: "):
-        text = text.removeprefix(prefix)
-    return text
-
-
 def _take_matrix(found: Published, file: PublishedFile) -> None:
-    place = (dataset_name(file.says["dataset"]), measure_name(file.says["measure"]))
+    place = (file.dataset, measure_name(file.says["measure"]))
     if place in found.matrices:
         raise UserError(f"{place[1]} on {place[0]} was taken from another folder already")
     matrix = read_matrix(file.path)
@@ -118,7 +103,7 @@ def _take_matrix(found: Published, file: PublishedFile) -> None:
 def _take_probe(found: Published, file: PublishedFile) -> None:
     if tuple(file.says["settings"].split("/")) != MAIN_PROBE:
         raise UserError(f"another setting than the main results' ({'/'.join(MAIN_PROBE)})")
-    dataset, model = dataset_name(file.says["dataset"]), file.says["model"]
+    dataset, model = file.dataset, file.says["model"]
     if model not in model_specs():
         raise UserError(unknown_model(model))
     row = {"model": model, "seed": int(file.says["seed"]), **read_result(file.path)}
@@ -129,18 +114,13 @@ def _take_probe(found: Published, file: PublishedFile) -> None:
 
 
 def _take_subset(found: Published, file: PublishedFile) -> None:
-    dataset = dataset_name(file.says["dataset"])
+    found.sources[file.dataset][file.name] = file.path
     found.subsets.append(file)
-    found.sources[dataset][file.name] = file.path
-
-
-def _take_features(found: Published, file: PublishedFile) -> None:
-    found.features.append(file)
 
 
 def _take_similarity_table(found: Published, file: PublishedFile) -> None:
     matrices, left = read_similarity_table(file.path)
-    found.left += [Left(what, why) for what, why in left]
+    found.left += left
     for place, matrix in sorted(matrices.items()):
         dataset, measure = place
         found.sources[dataset][file.name] = file.path
@@ -160,17 +140,15 @@ def _take_similarity_table(found: Published, file: PublishedFile) -> None:
 
 def _difference(first: Matrix, second: Matrix) -> float:
     """Return the largest difference between two matrices on their common models."""
-    common = sorted(set(first.models) & set(second.models))
-    one, two = (
-        m.values[np.ix_(at, at)]
-        for m, at in ((m, [m.models.index(c) for c in common]) for m in (first, second))
-    )
-    return float(np.abs(one - two).max(initial=0.0))
+    import pandas as pd
+
+    one, two = (pd.DataFrame(m.values, m.models, m.models) for m in (first, second))
+    return float(np.nanmax((one - two).abs().to_numpy(), initial=0.0))
 
 
 def _take_accuracy_table(found: Published, file: PublishedFile) -> None:
     accuracies, left = read_accuracy_table(file.path)
-    found.left += [Left(what, why) for what, why in left]
+    found.left += left
     single = {dataset: {row["model"] for row in rows} for dataset, rows in found.probes.items()}
     for (dataset, model), value in sorted(accuracies.items()):
         if model not in model_specs():
@@ -180,11 +158,11 @@ def _take_accuracy_table(found: Published, file: PublishedFile) -> None:
             found.sources[dataset][file.name] = file.path
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Published, PublishedFile], None]] = {
     "matrix": _take_matrix,
     "probe": _take_probe,
     "subset": _take_subset,
-    "features": _take_features,
+    "features": lambda found, file: found.features.append(file),
     "similarity_table": _take_similarity_table,
     "accuracy_table": _take_accuracy_table,
 }

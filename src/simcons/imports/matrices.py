@@ -10,7 +10,7 @@ import numpy as np
 
 from simcons.catalog import model_specs
 from simcons.core.errors import UserError, did_you_mean
-from simcons.imports.arrays import Array, load_array
+from simcons.imports.torch_files import Array, load_array
 
 #: Published matrices were computed in float32 on GPUs.
 DIAGONAL_TOLERANCE = 1e-3
@@ -45,7 +45,7 @@ def read_matrix(path: Path) -> Matrix:
     Raises
     ------
     UserError
-        See `checked` and `simcons.imports.arrays.load_array`; also if there are no ids.
+        See `checked` and `simcons.imports.torch_files.load_array`; also if there are no ids.
     """
     ids = path.with_name("model_ids.txt")
     try:

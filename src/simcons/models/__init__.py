@@ -14,23 +14,17 @@ text tower included, without weights. `readout` reads a network at any of its la
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simcons.models.extractor import Extractor, fingerprint_parts, load
-    from simcons.models.transforms import Transform
 
-__all__ = ["Extractor", "Transform", "fingerprint_parts", "load"]
+__all__ = ["Extractor", "fingerprint_parts", "load"]
 
 
 def __getattr__(name: str) -> Any:
     # Torch loads on first use: params are validated with `simcons.models.zoo.spec` alone.
-    if name == "Transform":
-        from simcons.models.transforms import Transform
-
-        return Transform
     if name in __all__:
-        from simcons.models import extractor
-
-        return getattr(extractor, name)
+        return getattr(importlib.import_module("simcons.models.extractor"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -112,15 +113,9 @@ def check_model(
         rate = None if shapes_only else _rate(module, batch)
     parameters = _count(module)
     whole = _whole_parameters(spec)
-    return ModelCheck(
-        layers=layers,
-        input_shape=tuple(batch.shape),
-        output_shape=tuple(output.shape),
-        parameters=parameters,
-        whole_parameters=whole,
-        images_per_second=rate,
-        problems=_problems(spec, output, parameters, whole),
-    )
+    problems = _problems(spec, output, parameters, whole)
+    shapes = tuple(batch.shape), tuple(output.shape)
+    return ModelCheck(layers, *shapes, parameters, whole, rate, problems)
 
 
 def _shapes(
@@ -129,18 +124,15 @@ def _shapes(
     """Run the network once; return what its layers gave, and its representation."""
     layers: list[tuple[str, str, tuple[int, ...]]] = []
 
-    def listen(name: str) -> Any:
-        def hook(part: torch.nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor):
-                layers.append((name, type(part).__name__, tuple(output.shape)))
-
-        return hook
+    def listen(name: str, part: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor):
+            layers.append((name, type(part).__name__, tuple(output.shape)))
 
     network = module.network
     assert isinstance(network, torch.nn.Module)
     point = getattr(module.point, "layer", POOLED)
     hooks = [
-        part.register_forward_hook(listen(name))
+        part.register_forward_hook(partial(listen, name))
         for name, part in network.named_modules()
         if name and (name.count(".") <= DEPTH or name == point)
     ]

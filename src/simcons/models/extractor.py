@@ -37,14 +37,11 @@ class Extractor:
         From a batch (n, 3, height, width) to features (n, dim), in evaluation mode.
     transform
         From a PIL RGB image to one input.
-    dim
-        Length of the representation.
     """
 
     spec: ModelSpec
     module: torch.nn.Module
     transform: ImageTransform
-    dim: int
 
     @torch.inference_mode()
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
@@ -61,10 +58,11 @@ class Extractor:
     def checked(self, features: torch.Tensor, n: int) -> torch.Tensor:
         """Return features as float32 if they are of n images, of the right length and finite."""
         features = features.float()
-        if features.shape != (n, self.dim):
+        dim = self.spec.feature_dim
+        if features.shape != (n, dim):
             raise UserError(
                 f"model '{self.spec.id}' returned features of shape {tuple(features.shape)}, "
-                f"the catalogue says ({n}, {self.dim})"
+                f"the catalogue says ({n}, {dim})"
             )
         if not torch.isfinite(features).all():
             raise UserError(f"model '{self.spec.id}' returned features that are NaN or infinite")
@@ -97,12 +95,15 @@ def at_layer(extractor: Extractor, spec: ModelSpec) -> Extractor:
     UserError
         If the network has no such layer or token.
     """
-    network = cast(Readout, extractor.module).network
+    module = _readout(cast(Readout, extractor.module).network, spec)
+    return Extractor(spec, module.eval(), extractor.transform)
+
+
+def _readout(network: torch.nn.Module, spec: ModelSpec) -> Readout:
     try:
-        module = Readout(network, Point(spec.layer, spec.token))
+        return Readout(network, Point(spec.layer, spec.token))
     except UserError as error:
         raise UserError(f"model '{spec.id}': {error}") from None
-    return Extractor(spec, module.eval(), extractor.transform, spec.feature_dim)
 
 
 def load(spec: ModelSpec) -> Extractor:
@@ -119,7 +120,6 @@ def load(spec: ModelSpec) -> Extractor:
         spec=spec,
         module=module.eval().requires_grad_(False).to(memory_format=torch.channels_last),
         transform=own_transform or transform(spec),
-        dim=spec.feature_dim,
     )
     extractor.forward(extractor.transform(_GREY)[None])
     return extractor
@@ -135,11 +135,7 @@ def build(spec: ModelSpec) -> tuple[Readout, ImageTransform | None]:
     """
     built = source(spec).build(spec)
     network, own_transform = built if isinstance(built, tuple) else (built, None)
-    try:
-        module = Readout(network, Point(spec.layer, spec.token))
-    except UserError as error:
-        raise UserError(f"model '{spec.id}': {error}") from None
-    return module, None if spec.transform else own_transform
+    return _readout(network, spec), None if spec.transform else own_transform
 
 
 def transform(spec: ModelSpec) -> Transform:

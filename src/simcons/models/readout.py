@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -64,11 +65,17 @@ def read_layers(
     A module that runs more than once in a pass is read at its last run.
     """
     found: dict[int, torch.Tensor] = {}
-    hooks = []
-    for i, point in enumerate(points):
-        if point.layer != POOLED:
-            hook = _keep(found, i, point, _prefix_tokens(network, point.layer))
-            hooks.append(network.get_submodule(point.layer).register_forward_hook(hook))
+
+    def keep(i: int, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        # A copy: the next module may work in place (VGG's ReLU does).
+        n_prefix = _prefix_tokens(network, points[i].layer)
+        found[i] = select(_tensor(output, points[i]), points[i], n_prefix).clone()
+
+    hooks = [
+        network.get_submodule(point.layer).register_forward_hook(partial(keep, i))
+        for i, point in enumerate(points)
+        if point.layer != POOLED
+    ]
     try:
         output = network(batch)
     finally:
@@ -80,14 +87,6 @@ def read_layers(
         elif i not in found:
             raise UserError(f"layer '{point.layer}' takes no part in the network's forward pass")
     return [found[i] for i in range(len(points))]
-
-
-def _keep(found: dict[int, torch.Tensor], i: int, point: Point, n_prefix: int) -> Any:
-    def hook(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        # A copy: the next module may work in place (VGG's ReLU does).
-        found[i] = select(_tensor(output, point), point, n_prefix).clone()
-
-    return hook
 
 
 def _tensor(output: Any, point: Point) -> torch.Tensor:

@@ -11,13 +11,10 @@ import open_clip
 import torch
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.core.errors import UserError, did_you_mean
-from simcons.models import weights
+from simcons.core.errors import UserError
+from simcons.models.weights import identity, network, refuse_unknown
 
-
-def identity(spec: ModelSpec) -> dict[str, Any]:
-    """Return what decides the weights."""
-    return weights.identity(spec)
+__all__ = ["build", "identity", "transform", "whole"]
 
 
 def transform(spec: ModelSpec) -> TransformSpec:
@@ -45,14 +42,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     UserError
         If open_clip has no such model, or its weights cannot be had.
     """
-    _config(spec)
-    if spec.weights.kind == "hub":
-        return ImageTower(_from_hub(spec))
-    with weights.seeded(spec):
-        model = whole(spec)
-    if spec.weights.kind != "untrained":
-        weights.load_into(model, spec)
-    return ImageTower(model)
+    return ImageTower(network(spec, whole, _from_hub))
 
 
 def whole(spec: ModelSpec) -> torch.nn.Module:
@@ -75,29 +65,15 @@ class ImageTower(torch.nn.Module):
 
 
 def _config(spec: ModelSpec) -> dict[str, Any]:
-    config = open_clip.get_model_config(spec.name)
-    if config is None:
-        raise UserError(
-            f"model '{spec.id}': open_clip has no '{spec.name}': "
-            f"{did_you_mean(spec.name, open_clip.list_models(), show=0)}"
-        )
-    return config
+    refuse_unknown(spec, "open_clip", spec.name, open_clip.list_models())
+    return open_clip.get_model_config(spec.name)
 
 
 def _from_hub(spec: ModelSpec) -> torch.nn.Module:
+    _config(spec)
     if spec.weights.revision:
         raise UserError(f"model '{spec.id}': open_clip cannot pin a 'revision'; leave it out")
-    tags = open_clip.list_pretrained_tags_by_model(spec.name)
-    tag = spec.weights.tag or ""
-    if tag not in tags:
-        raise UserError(
-            f"model '{spec.id}': open_clip has no weights '{tag}' for '{spec.name}': "
-            f"{did_you_mean(tag, tags)}"
-        )
-    try:
-        return open_clip.create_model(spec.name, pretrained=tag, **spec.options)
-    except Exception as error:  # hub clients raise many kinds; the cause is in the message
-        raise UserError(
-            f"model '{spec.id}': weights '{tag}' could not be loaded from the hub "
-            f"({type(error).__name__}: {error})"
-        ) from error
+    tags, tag = open_clip.list_pretrained_tags_by_model(spec.name), str(spec.weights.tag)
+    what = f"weights '{tag}' for '{spec.name}'"
+    refuse_unknown(spec, "open_clip", tag, tags, what=what, show=12)
+    return open_clip.create_model(spec.name, pretrained=tag, **spec.options)

@@ -8,22 +8,16 @@ dict of its fields, and gives way to the entry's ``transform``.
 
 from __future__ import annotations
 
-import importlib
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import ValidationError
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError
 from simcons.core.files import sha256_file, sha256_json
-from simcons.core.own import make_importable
+from simcons.core.own import module_file, own_function, said
 from simcons.core.paths import Paths
+from simcons.core.validation import validated
 from simcons.models import weights
 from simcons.models.transforms import ImageTransform, Transform
 
@@ -54,7 +48,7 @@ def build(spec: ModelSpec) -> tuple[torch.nn.Module, ImageTransform]:
     UserError
         If there is no such function, it fails, or it returns something else.
     """
-    function = _function(spec)
+    function = own_function(f"model '{spec.id}'", spec.name)
     if spec.weights.path:
         weights.locate(spec)  # refuse a file that is missing or has another hash
     try:
@@ -62,7 +56,7 @@ def build(spec: ModelSpec) -> tuple[torch.nn.Module, ImageTransform]:
             torch.manual_seed(spec.seed or 0)
             made = function(**spec.options)
     except Exception as error:
-        raise UserError(f"model '{spec.id}': {spec.name} failed: {_said(error)}") from error
+        raise UserError(f"model '{spec.id}': {spec.name} failed: {said(error)}") from error
     if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], torch.nn.Module)):
         raise UserError(
             f"model '{spec.id}': {spec.name} returned {_kinds(made)}; it must return a torch "
@@ -71,32 +65,9 @@ def build(spec: ModelSpec) -> tuple[torch.nn.Module, ImageTransform]:
     return made[0], _image_transform(spec, made[1])
 
 
-@dataclass(frozen=True, eq=False)
-class OwnTransform:
-    """A user's transform, checked: one float32 input (channels, height, width) per image."""
-
-    model: str
-    function: Callable[[Image], Any]
-
-    def __call__(self, image: Image) -> torch.Tensor:
-        """Return the input of a PIL RGB image."""
-        made = self.function(image)
-        if not isinstance(made, torch.Tensor) or made.ndim != 3:
-            raise UserError(
-                f"model '{self.model}': its transform returned {_kinds(made)}, not a tensor "
-                f"(channels, height, width)"
-            )
-        return made.float()
-
-
 def _image_transform(spec: ModelSpec, made: Any) -> ImageTransform:
-    try:
-        if isinstance(made, dict):
-            made = TransformSpec.model_validate(made)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise UserError(f"model '{spec.id}': its transform: {key}: {problem['msg']}") from None
+    if isinstance(made, dict):
+        made = validated(TransformSpec, made, where=f"model '{spec.id}': its transform")
     if isinstance(made, TransformSpec):
         return Transform(made)
     if not callable(made):
@@ -104,57 +75,33 @@ def _image_transform(spec: ModelSpec, made: Any) -> ImageTransform:
             f"model '{spec.id}': its transform is {_kinds(made)}; allowed: a callable from a PIL "
             f"image to a tensor, a TransformSpec, or a dict of its fields"
         )
-    return OwnTransform(spec.id, made)
 
+    def one_input(image: Image) -> torch.Tensor:
+        found = made(image)
+        if not isinstance(found, torch.Tensor) or found.ndim != 3:
+            raise UserError(
+                f"model '{spec.id}': its transform returned {_kinds(found)}, not a tensor "
+                f"(channels, height, width)"
+            )
+        return found.float()
 
-def _function(spec: ModelSpec) -> Callable[..., Any]:
-    module_name, _, name = spec.name.partition(":")
-    make_importable()
-    if _origin(spec) is None:
-        raise UserError(
-            f"model '{spec.id}': there is no Python module '{module_name}', neither in "
-            f"{Paths().own}/ nor installed"
-        )
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise UserError(f"model '{spec.id}': {module_name} failed: {_said(error)}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        own = [n for n, value in vars(module).items() if callable(value) and n[0] != "_"]
-        hint = did_you_mean(name, own)
-        raise UserError(f"model '{spec.id}': '{module_name}' has no function '{name}': {hint}")
-    return function
-
-
-def _origin(spec: ModelSpec) -> Path | None:
-    try:
-        found = find_spec(spec.name.partition(":")[0])
-    except ModuleNotFoundError:
-        return None
-    return Path(found.origin) if found is not None and found.origin else None
+    return one_input
 
 
 def _code_digest(spec: ModelSpec) -> str:
     from importlib.metadata import packages_distributions, version
 
-    make_importable()
-    origin, folder = _origin(spec), Paths().own.resolve()
+    module, folder = spec.name.partition(":")[0], Paths().own.resolve()
+    origin = module_file(module)
     if origin is None:
-        _function(spec)  # says what is missing
+        own_function(f"model '{spec.id}'", spec.name)  # says what is missing
         raise AssertionError(spec.name)
     if folder in origin.resolve().parents:
         files = {str(p.relative_to(folder)): sha256_file(p) for p in sorted(folder.rglob("*.py"))}
         return sha256_json({"function": spec.name, "files": files})
-    package = spec.name.split(".")[0].split(":")[0]
+    package = module.split(".")[0]
     versions = {name: version(name) for name in packages_distributions().get(package, [])}
     return sha256_json({"function": spec.name, "module": sha256_file(origin), "versions": versions})
-
-
-def _said(error: Exception) -> str:
-    """Return what an exception of the user's code says, and where."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
 
 
 def _kinds(value: Any) -> str:

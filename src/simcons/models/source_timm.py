@@ -9,13 +9,10 @@ import timm
 import torch
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.core.errors import UserError, did_you_mean
-from simcons.models import weights
+from simcons.core.errors import UserError
+from simcons.models.weights import identity, network, refuse_unknown
 
-
-def identity(spec: ModelSpec) -> dict[str, Any]:
-    """Return what decides the weights."""
-    return weights.identity(spec)
+__all__ = ["build", "identity", "transform", "whole"]
 
 
 def transform(spec: ModelSpec) -> TransformSpec:
@@ -44,14 +41,14 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     UserError
         If timm has no such model, or its weights cannot be had.
     """
-    _check_name(spec)
-    if spec.weights.kind == "hub":
-        return _from_hub(spec)
-    with weights.seeded(spec):
-        module = whole(spec)
-    if spec.weights.kind != "untrained":
-        return weights.load_into(module, spec, drop_head=_without_head, convert=_converted)
-    return _without_head(module)
+    return network(
+        spec,
+        whole,
+        _from_hub,
+        hub_name=_full_name(spec),
+        drop_head=_without_head,
+        convert=_converted,
+    )
 
 
 def whole(spec: ModelSpec) -> torch.nn.Module:
@@ -64,11 +61,7 @@ def whole(spec: ModelSpec) -> torch.nn.Module:
 
 
 def _check_name(spec: ModelSpec) -> None:
-    if not timm.is_model(spec.name):
-        raise UserError(
-            f"model '{spec.id}': timm has no '{spec.name}': "
-            f"{did_you_mean(spec.name, timm.list_models(), show=0)}"
-        )
+    refuse_unknown(spec, "timm", spec.name, timm.list_models())
 
 
 def _without_head(module: Any) -> torch.nn.Module:
@@ -91,14 +84,9 @@ def _full_name(spec: ModelSpec) -> str:
 
 
 def _from_hub(spec: ModelSpec) -> torch.nn.Module:
+    _check_name(spec)
     name = _full_name(spec)
     pinned: dict[str, Any] = {}
     if spec.weights.revision and (cfg := timm.get_pretrained_cfg(name)):
         pinned["pretrained_cfg_overlay"] = {"hf_hub_id": f"{cfg.hf_hub_id}@{spec.weights.revision}"}
-    try:
-        return timm.create_model(name, pretrained=True, num_classes=0, **pinned, **spec.options)
-    except Exception as error:  # hub clients raise many kinds; the cause is in the message
-        raise UserError(
-            f"model '{spec.id}': weights '{name}' could not be loaded from the hub "
-            f"({type(error).__name__}: {error})"
-        ) from error
+    return timm.create_model(name, pretrained=True, num_classes=0, **pinned, **spec.options)

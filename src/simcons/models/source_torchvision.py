@@ -8,13 +8,10 @@ import torch
 import torchvision
 
 from simcons.catalog import ModelSpec, TransformSpec
-from simcons.core.errors import UserError, did_you_mean
-from simcons.models import weights
+from simcons.core.errors import UserError
+from simcons.models.weights import identity, network, refuse_unknown
 
-
-def identity(spec: ModelSpec) -> dict[str, Any]:
-    """Return what decides the weights."""
-    return weights.identity(spec)
+__all__ = ["build", "identity", "transform", "whole"]
 
 
 def transform(spec: ModelSpec) -> TransformSpec:
@@ -48,14 +45,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     UserError
         If torchvision has no such model, or its weights cannot be had.
     """
-    _check_name(spec)
-    if spec.weights.kind == "hub":
-        return _without_head(_from_hub(spec))
-    with weights.seeded(spec):
-        module = whole(spec)
-    if spec.weights.kind != "untrained":
-        return weights.load_into(module, spec, drop_head=_without_head)
-    return _without_head(module)
+    return network(spec, whole, _from_hub, drop_head=_without_head)
 
 
 def whole(spec: ModelSpec) -> torch.nn.Module:
@@ -73,33 +63,20 @@ def _without_head(module: torch.nn.Module) -> torch.nn.Module:
 
 def _check_name(spec: ModelSpec) -> None:
     names = torchvision.models.list_models(module=torchvision.models)
-    if spec.name not in names:
-        raise UserError(
-            f"model '{spec.id}': torchvision has no '{spec.name}': "
-            f"{did_you_mean(spec.name, names, show=0)}"
-        )
+    refuse_unknown(spec, "torchvision", spec.name, names)
 
 
 def _weights(spec: ModelSpec) -> Any:
     _check_name(spec)
-    found = torchvision.models.get_model_weights(spec.name)
-    if spec.weights.tag not in found.__members__:
-        raise UserError(
-            f"model '{spec.id}': torchvision has no weights '{spec.weights.tag}' for "
-            f"'{spec.name}': {did_you_mean(str(spec.weights.tag), found.__members__)}"
-        )
-    return found[str(spec.weights.tag)]
+    found, tag = torchvision.models.get_model_weights(spec.name), str(spec.weights.tag)
+    what = f"weights '{tag}' for '{spec.name}'"
+    refuse_unknown(spec, "torchvision", tag, found.__members__, what=what, show=12)
+    return found[tag]
 
 
 def _from_hub(spec: ModelSpec) -> torch.nn.Module:
     if spec.weights.revision:
         raise UserError(f"model '{spec.id}': torchvision cannot pin a 'revision'; leave it out")
-    chosen = _weights(spec)
-    try:
-        # torchvision checks the file against the hash in its name.
-        return torchvision.models.get_model(spec.name, weights=chosen, **spec.options)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"model '{spec.id}': weights '{spec.weights.tag}' could not be downloaded "
-            f"({type(error).__name__}: {error})"
-        ) from error
+    # torchvision checks the file against the hash in its name.
+    model = torchvision.models.get_model(spec.name, weights=_weights(spec), **spec.options)
+    return _without_head(model)

@@ -1,8 +1,8 @@
 """Models of Hugging Face transformers: a vision model, or an image-text model's vision tower.
 
-``name`` is a repository of the hub or a local
-folder in its layout; ``options.model_type`` (such as ``align``) names the architecture, and
-``options.config`` changes its defaults, where there are no weights to say so.
+``name`` is a repository of the hub or a local folder in its layout; ``options.model_type`` (such as
+``align``) names the architecture, and ``options.config`` changes its defaults, where there are no
+weights to say so.
 """
 
 from __future__ import annotations
@@ -36,10 +36,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
         If the weights cannot be had, or the model has no vision tower.
     """
     _check_kind(spec)
-    if spec.weights.kind == "hub":
-        return _tower(_from_hub(spec), spec)
-    with weights.seeded(spec):
-        return whole(spec)
+    return weights.network(spec, whole, _from_hub, hub_name=spec.name)
 
 
 def whole(spec: ModelSpec) -> torch.nn.Module:
@@ -72,15 +69,10 @@ def _check_kind(spec: ModelSpec) -> None:
         )
 
 
-def _from_hub(spec: ModelSpec) -> Any:
+def _from_hub(spec: ModelSpec) -> torch.nn.Module:
     from transformers import AutoModel
 
-    try:
-        return AutoModel.from_pretrained(
-            spec.name, revision=spec.weights.tag, dtype=torch.float32, trust_remote_code=False
-        )
-    except Exception as error:  # hub clients raise many kinds; the cause is in the message
-        raise UserError(
-            f"model '{spec.id}': '{spec.name}' could not be loaded ({type(error).__name__}: "
-            f"{str(error).strip()})"
-        ) from error
+    model = AutoModel.from_pretrained(
+        spec.name, revision=spec.weights.tag, dtype=torch.float32, trust_remote_code=False
+    )
+    return _tower(model, spec)

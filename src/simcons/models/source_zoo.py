@@ -10,8 +10,9 @@ import torch
 from simcons.catalog import ModelSpec, TransformSpec
 from simcons.core.errors import UserError
 from simcons.models.weights import cached_sha256
-from simcons.models.zoo import ZooSpec, load_encoder
 from simcons.models.zoo.data import MEAN, STD
+from simcons.models.zoo.spec import ZooSpec
+from simcons.models.zoo.trained import load_encoder
 
 
 def identity(spec: ModelSpec) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -27,6 +27,83 @@ _PLAIN_NUMBERS: list[Any] = [
     np.dtype,
     *(type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64", "bool")),
 ]
+
+
+def refuse_unknown(
+    spec: ModelSpec,
+    library: str,
+    name: str,
+    known: Collection[str],
+    *,
+    what: str = "",
+    show: int = 0,
+) -> None:
+    """Refuse a name that a library of models does not have.
+
+    Parameters
+    ----------
+    spec
+        The model.
+    library
+        The library's name.
+    name, known
+        What is asked for, and what there is.
+    what
+        What the message calls it; the name alone by default.
+    show
+        How many of ``known`` the message lists, besides the nearest.
+    """
+    if name not in known:
+        raise UserError(
+            f"model '{spec.id}': {library} has no {what or repr(name)}: "
+            f"{did_you_mean(name, known, show=show)}"
+        )
+
+
+def network(
+    spec: ModelSpec,
+    whole: Callable[[ModelSpec], torch.nn.Module],
+    from_hub: Callable[[ModelSpec], torch.nn.Module],
+    *,
+    hub_name: str | None = None,
+    drop_head: Callable[[Any], Any] = lambda module: module,
+    convert: Callable[[dict[str, torch.Tensor], Any], dict[str, torch.Tensor]] | None = None,
+) -> torch.nn.Module:
+    """Return a library's network with the weights that the model has: the hub's, a file's, none.
+
+    Parameters
+    ----------
+    spec
+        The model.
+    whole
+        Makes the architecture with its head, without weights.
+    from_hub
+        Gets the network with the hub's weights, without head.
+    hub_name
+        What the message calls the hub's weights; their tag by default.
+    drop_head, convert
+        As for `load_into`.
+
+    Raises
+    ------
+    UserError
+        If the weights cannot be had.
+    """
+    if spec.weights.kind == "hub":
+        try:
+            return from_hub(spec)
+        except UserError:
+            raise
+        except Exception as error:  # hub clients raise many kinds; the cause is in the message
+            raise UserError(
+                f"model '{spec.id}': weights '{hub_name or spec.weights.tag}' could not be loaded "
+                f"from the hub ({type(error).__name__}: {str(error).strip()})"
+            ) from error
+    with seeded(spec):
+        module = whole(spec)
+    if spec.weights.kind == "untrained":
+        return drop_head(module)
+    return load_into(module, spec, drop_head=drop_head, convert=convert)
 
 
 @contextmanager

@@ -1,20 +1,36 @@
-"""What a probe's protocol is made of, and the checks of its values. Light: imports no torch."""
+"""What a probe's protocol is made of, and what its values may be. Light: imports no torch."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal
 
-from simcons.core.errors import UserError, did_you_mean
+from pydantic import Field, ValidationInfo, WrapValidator, field_validator
+from pydantic.dataclasses import dataclass
+
+from simcons.core.validation import CHECKED, DISTINCT, validated
 
 Regularization = Literal["weight_decay", "l1", "l2"]
 Solver = Literal["adamw", "lbfgs", "ridge", "knn"]
 
 
-@dataclass(frozen=True)
+def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
+    # 4 stays an integer: as 4.0 it would have another fingerprint, and every probe be retrained.
+    check(value)
+    return value
+
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Seed = Annotated[int, Field(strict=True, ge=0)]
+Positive = Annotated[
+    float, Field(strict=True, gt=0, allow_inf_nan=False), WrapValidator(_as_written)
+]
+Fraction = Annotated[float, Field(strict=True, gt=0, lt=1), WrapValidator(_as_written)]
+
+
+@dataclass(frozen=True, config=CHECKED)
 class WeightDecays:
     """A grid of log-spaced penalties.
 
@@ -26,17 +42,17 @@ class WeightDecays:
         The number of values.
     """
 
-    start: float = 1e-6
-    stop: float = 10.0
-    count: int = 64
+    start: Positive = 1e-6
+    stop: Annotated[Positive, Field(validate_default=True)] = 10.0
+    count: Count = 64
 
-    def __post_init__(self) -> None:
-        _check("weight_decays.start", self.start, _is_positive, "a positive number")
-        _check("weight_decays.count", self.count, _is_count, "an integer of at least 1")
-        allowed = f"a number of at least weight_decays.start ({self.start})"
-        _check(
-            "weight_decays.stop", self.stop, lambda v: _is_number(v) and v >= self.start, allowed
-        )
+    @field_validator("stop")
+    @classmethod
+    def _ascending(cls, stop: float, given: ValidationInfo) -> float:
+        start = given.data.get("start", stop)
+        if stop < start:
+            raise ValueError(f"got {stop!r}; allowed: at least weight_decays.start ({start!r})")
+        return stop
 
     def values(self) -> list[float]:
         """Return the penalties, ascending."""
@@ -47,7 +63,7 @@ class WeightDecays:
         return [self.start, *inner[1:-1], self.stop]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class Protocol:
     """How a probe is trained and chosen: the `probe` section of params.yaml.
 
@@ -85,45 +101,47 @@ class Protocol:
         A neighbour of cosine similarity s votes with weight exp(s / temperature) (``knn``).
     seeds
         The seeds that a stage runs; `fit_linear_probe` itself takes one.
+
+    Raises
+    ------
+    ValueError
+        If a value is not allowed (pydantic's, with a line for each; `from_params` words it for
+        people).
     """
 
     solver: Solver = "adamw"
-    epochs: int = 20
-    batch_size: int = 1024
-    learning_rates: tuple[float, ...] = (0.1, 0.01, 0.001, 0.0001)
-    weight_decays: WeightDecays = field(default_factory=WeightDecays)
-    validation_fraction: float = 0.2
+    epochs: Count = 20
+    batch_size: Count = 1024
+    learning_rates: Annotated[tuple[Positive, ...], DISTINCT, Field(min_length=1)] = (
+        0.1,
+        0.01,
+        0.001,
+        0.0001,
+    )
+    weight_decays: WeightDecays = WeightDecays()
+    validation_fraction: Fraction = 0.2
     regularization: Regularization = "weight_decay"
-    few_shot: int | None = None
-    normalize: bool = True
-    memory_gb: float = 4.0
-    neighbours: tuple[int, ...] = (10, 20, 100, 200)
-    temperature: float = 0.07
-    seeds: tuple[int, ...] = (0, 1, 2)
+    few_shot: Count | None = None
+    normalize: Annotated[bool, Field(strict=True)] = True
+    memory_gb: Positive = 4.0
+    neighbours: Annotated[tuple[Count, ...], DISTINCT, Field(min_length=1)] = (10, 20, 100, 200)
+    temperature: Positive = 0.07
+    seeds: Annotated[tuple[Seed, ...], DISTINCT, Field(min_length=1)] = (0, 1, 2)
 
-    def __post_init__(self) -> None:
-        _check_choice("solver", self.solver, get_args(Solver))
-        _check_choice("regularization", self.regularization, get_args(Regularization))
-        _check("epochs", self.epochs, _is_count, "an integer of at least 1")
-        _check("batch_size", self.batch_size, _is_count, "an integer of at least 1")
-        _check("learning_rates", self.learning_rates, _all(_is_positive), "positive numbers")
-        _check(
-            "validation_fraction",
-            self.validation_fraction,
-            lambda v: _is_number(v) and 0 < v < 1,
-            "a number between 0 and 1",
-        )
-        if self.few_shot is not None:
-            _check("few_shot", self.few_shot, _is_count, "null or an integer of at least 1")
-        _check("normalize", self.normalize, lambda v: isinstance(v, bool), "true or false")
-        _check("memory_gb", self.memory_gb, _is_positive, "a positive number")
-        _check("neighbours", self.neighbours, _all(_is_count), "distinct integers of at least 1")
-        _check("temperature", self.temperature, _is_positive, "a positive number")
-        if self.solver in ("lbfgs", "ridge") and self.regularization == "l1":
-            raise UserError(f"probe.regularization: got 'l1'; solver {self.solver} has l2 only")
-        if self.solver == "knn" and not self.normalize:
-            raise UserError("probe.normalize: got False; solver knn needs true (cosine similarity)")
-        _check("seeds", self.seeds, _all(_is_seed), "distinct integers of at least 0")
+    @field_validator("regularization")
+    @classmethod
+    def _of_the_solver(cls, regularization: str, given: ValidationInfo) -> str:
+        solver = given.data.get("solver")
+        if solver in ("lbfgs", "ridge") and regularization == "l1":
+            raise ValueError(f"got 'l1'; solver {solver} has l2 only")
+        return regularization
+
+    @field_validator("normalize")
+    @classmethod
+    def _cosine(cls, normalize: bool, given: ValidationInfo) -> bool:
+        if given.data.get("solver") == "knn" and not normalize:
+            raise ValueError("got False; solver knn needs true (cosine similarity)")
+        return normalize
 
     @classmethod
     def from_params(cls, section: Mapping[str, Any]) -> Protocol:
@@ -134,17 +152,7 @@ class Protocol:
         UserError
             If a key is unknown or a value is not allowed; names the key and what is allowed.
         """
-        values = dict(_known(section, cls, "probe"))
-        if "weight_decays" in values:
-            grid = values["weight_decays"]
-            _check("weight_decays", grid, lambda v: isinstance(v, Mapping), "a map of start, stop")
-            values["weight_decays"] = WeightDecays(
-                **_known(grid, WeightDecays, "probe.weight_decays")
-            )
-        for key in ("learning_rates", "neighbours", "seeds"):
-            if isinstance(values.get(key), list):
-                values[key] = tuple(values[key])
-        return cls(**values)
+        return validated(cls, dict(section), key="probe")
 
     def identity(self) -> dict[str, Any]:
         """Return what decides a probe's values besides data and seed, JSON-able.
@@ -158,61 +166,10 @@ class Protocol:
 
 
 _USED_BY_ALL = ("solver", "validation_fraction", "few_shot", "normalize")
+_ADAMW = ("epochs", "batch_size", "learning_rates", "weight_decays", "regularization", "memory_gb")
 _USED_BY: dict[str, tuple[str, ...]] = {
-    "adamw": (
-        "epochs",
-        "batch_size",
-        "learning_rates",
-        "weight_decays",
-        "regularization",
-        "memory_gb",
-    ),
+    "adamw": _ADAMW,
     "lbfgs": ("weight_decays",),
     "ridge": ("weight_decays",),
     "knn": ("neighbours", "temperature"),
 }
-
-
-def _known(section: Mapping[str, Any], cls: type, where: str) -> Mapping[str, Any]:
-    """Return the section if it holds only fields of a dataclass."""
-    allowed = [f.name for f in dataclasses.fields(cast(Any, cls))]
-    for key in section:
-        if key not in allowed:
-            raise UserError(f"{where}.{key}: unknown key; {did_you_mean(str(key), allowed)}")
-    return section
-
-
-def _check(key: str, value: Any, valid: Callable[[Any], bool], allowed: str) -> None:
-    if not valid(value):
-        raise UserError(f"probe.{key}: got {value!r}; allowed: {allowed}")
-
-
-def _check_choice(key: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UserError(f"probe.{key}: got {value!r}; {did_you_mean(str(value), allowed)}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_number(value) and value > 0
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_seed(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _all(valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Return a check of a non-empty tuple of distinct values, each valid."""
-    return lambda values: (
-        isinstance(values, tuple)
-        and len(values) > 0
-        and all(valid(v) for v in values)
-        and len(set(values)) == len(values)
-    )

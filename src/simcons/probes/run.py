@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcons.core.files import sha256_json, write_parquet
 from simcons.core.progress import progress
-from simcons.core.store import Store, place
+from simcons.core.store import Store, copy_out
 from simcons.features import check_aligned, read_aligned
 from simcons.features.files import FeatureFile
 from simcons.probes.agreement import probe_error_consistency
@@ -103,7 +103,7 @@ def assemble(
             if out is not None:
                 folders.append(probe_folder(out, model, seed))
                 for file in sorted(stored.iterdir()):
-                    place(file, folders[-1] / file.name)
+                    copy_out(file, folders[-1] / file.name)
             advance(1)
     if out is None:
         return

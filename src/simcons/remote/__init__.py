@@ -6,6 +6,7 @@ takes the presence of a folder's list for the presence of its files, and keeps a
 
     attempts   the parent: retries, and the limit on silence
     worker     the child: one attempt
+    report     what the child tells of it
     outputs    which outputs and files the targets mean
     objects    moving objects between cache and remote, and looking at them
     diagnosis  what an exception of a file system or of S3 means for people

@@ -104,7 +104,7 @@ def push(
     TransferError
         If something did not arrive, or the remote cannot be reached.
     """
-    return _transfer("push", targets, root, remote, limits, force=False)
+    return _transfer(limits, "push", root, targets=list(targets), remote=remote, force=False)
 
 
 def pull(
@@ -135,25 +135,11 @@ def pull(
         As `push`; an object that is missing or damaged in the remote is named. Every output of
         which all objects came is in the workspace nevertheless.
     """
-    return _transfer("pull", targets, root, remote, limits, force=force)
+    return _transfer(limits, "pull", root, targets=list(targets), remote=remote, force=force)
 
 
-def _transfer(
-    action: str,
-    targets: Sequence[str],
-    root: Path,
-    remote: str | None,
-    limits: Limits,
-    *,
-    force: bool,
-) -> Summary:
-    request = {
-        "action": action,
-        "root": str(root.resolve()),
-        "targets": list(targets),
-        "remote": remote,
-        "force": force,
-    }
+def _transfer(limits: Limits, action: str, root: Path, **asked: Any) -> Summary:
+    request = {"action": action, "root": str(root.resolve()), **asked}
     for attempt in range(limits.retries + 1):
         try:
             result = _attempt(request, limits.silence)
@@ -164,14 +150,7 @@ def _transfer(
             print(f"warning: {error}; again in {wait:g} s", file=sys.stderr, flush=True)
             time.sleep(wait)
         else:
-            return Summary(
-                objects=result["objects"],
-                moved=result["moved"],
-                n_bytes=result["bytes"],
-                replaced=result.get("replaced", 0),
-                where=result["where"],
-                unknown=tuple(result["unknown"]),
-            )
+            return Summary(**{**result, "unknown": tuple(result["unknown"])})
     raise AssertionError("unreachable")
 
 
@@ -205,7 +184,7 @@ def _attempt(request: dict[str, Any], silence: float) -> dict[str, Any]:
                     raise UserError(event["message"])
                 elif event["event"] == "failed":
                     raise TransferError(event["message"], retry=event["retry"])
-                elif event["event"] == "done":
+                elif event.pop("event") == "done":
                     return event
         finally:
             worker.kill()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fsspec.callbacks import Callback
 
-from simcons.core.errors import UserError
+from simcons.core.errors import UserError, did_you_mean
 from simcons.remote.diagnosis import diagnose, is_absent, s3_code
+from simcons.remote.report import Report
 
 if TYPE_CHECKING:
     from dvc.data_cloud import Remote
@@ -35,8 +36,6 @@ def connect(repo: Repo, name: str | None) -> Remote:
         If there is no such remote, or it keeps files in another way than by content.
     """
     from dvc.config import ConfigError
-
-    from simcons.core.errors import did_you_mean
 
     remotes = repo.config["remote"]
     name = name or repo.config["core"].get("remote")
@@ -103,15 +102,14 @@ def probe(remote: Remote, *, may_list: bool) -> None:
         raise _problem(error, remote, remote.path) from error
 
 
-def sizes(remote: Remote, oids: Sequence[str], moved: Callable[[], None]) -> dict[str, int]:
+def sizes(remote: Remote, oids: Sequence[str], report: Report) -> dict[str, int]:
     """Return the size in bytes of each object that is in the remote now."""
     odb = remote.odb
     odb.fs.fs.invalidate_cache()
     try:
         if len(oids) <= FEW or not odb.fs.fs.async_impl:
             paths = [odb.oid_to_path(oid) for oid in oids]
-            beat = Beat(moved, lambda _: None)
-            infos = odb.fs.info(paths, callback=beat, return_exceptions=True)
+            infos = odb.fs.info(paths, callback=Beat(report), return_exceptions=True)
             for info in infos:
                 if isinstance(info, BaseException) and not is_absent(info):
                     raise info
@@ -148,13 +146,7 @@ def drop_damaged(cache: HashFileDB, oids: Iterable[str]) -> list[str]:
 
 
 def move(
-    source: HashFileDB,
-    target: HashFileDB,
-    oids: Sequence[str],
-    remote: Remote,
-    *,
-    moved: Callable[[], None],
-    arrived: Callable[[int], None],
+    source: HashFileDB, target: HashFileDB, oids: Sequence[str], remote: Remote, report: Report
 ) -> tuple[list[str], list[str]]:
     """Copy objects; each that comes into the cache is hashed.
 
@@ -166,10 +158,8 @@ def move(
         What; those of files before those of lists of files.
     remote
         The remote that one of the two belongs to.
-    moved
-        Called whenever bytes have moved.
-    arrived
-        Called with a number of objects that are through.
+    report
+        Is told whenever bytes have moved and objects are through.
 
     Returns
     -------
@@ -186,27 +176,28 @@ def move(
     absent: list[str] = []
     damaged: list[str] = []
     into_cache = target != remote.odb
-    if into_cache:
-        # Hashing what came is silent, too: let each file's check be a sign of life.
-        target.check = _telling(target.check, moved)  # type: ignore[method-assign]
-    for batch in _batches(oids, BATCH):
+    for start in range(0, len(oids), BATCH):
+        batch = list(oids[start : start + BATCH])
         errors: dict[str, BaseException] = {}
-        try:
-            target.add(
-                [source.oid_to_path(oid) for oid in batch],
-                source.fs,
-                batch,
-                check_exists=False,
-                verify=into_cache,
-                batch_size=remote.fs.jobs,
-                callback=Beat(moved, arrived),
-                on_error=errors.__setitem__,
-            )
-        except FileNotFoundError as error:
-            # A batch of one: DVC renames what did not come.
-            errors.setdefault(batch[0], error)
-        except Exception as error:
-            raise _problem(error, remote, target.path) from error
+        with ExitStack() as hashing:
+            # What came is hashed when all of it is through, which is silent.
+            after = (lambda: hashing.enter_context(report.busy())) if into_cache else None
+            try:
+                target.add(
+                    [source.oid_to_path(oid) for oid in batch],
+                    source.fs,
+                    batch,
+                    check_exists=False,
+                    verify=into_cache,
+                    batch_size=remote.fs.jobs,
+                    callback=Beat(report, len(batch), after),
+                    on_error=errors.__setitem__,
+                )
+            except FileNotFoundError as error:
+                # A batch of one: DVC renames what did not come.
+                errors.setdefault(batch[0], error)
+            except Exception as error:
+                raise _problem(error, remote, target.path) from error
         for oid, failure in errors.items():
             if not is_absent(failure):
                 raise _problem(failure, remote, target.path) from failure
@@ -221,32 +212,35 @@ def _problem(error: BaseException, remote: Remote, folder: str) -> Exception:
     return diagnose(error, remote.name, url(remote), str(folder))
 
 
-def _telling(check: Callable[..., Any], moved: Callable[[], None]) -> Callable[..., Any]:
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        moved()
-        return check(*args, **kwargs)
-
-    return checked
-
-
-def _batches(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
 class Beat(Callback):
-    """Tells that bytes have moved, and how many objects are through."""
+    """Tells that bytes have moved, how many objects are through, and when all are.
 
-    def __init__(self, moved: Callable[[], None], arrived: Callable[[int], None]) -> None:
+    Parameters
+    ----------
+    report
+        Is told; of objects only if their number is given.
+    n_objects
+        How many there are.
+    after
+        Called when all are through.
+    """
+
+    def __init__(
+        self, report: Report, n_objects: int = 0, after: Callable[[], object] | None = None
+    ) -> None:
         super().__init__()
-        self._moved, self._arrived = moved, arrived
+        self._report, self._left, self._after = report, n_objects, after
+        self._counted = n_objects > 0
 
     def relative_update(self, inc: int = 1) -> None:
         """Count objects."""
-        self._moved()
-        self._arrived(inc)
+        self._report.moved()
+        if self._counted:
+            self._report.arrived(inc)
+            self._left -= inc
+            if self._left == 0 and self._after:
+                self._after()
 
     def branched(self, path_1: str, path_2: str, **kwargs: object) -> Callback:
         """Return the callback for the bytes of one object."""
-        return Callback(hooks={"moved": lambda *_: self._moved()})
+        return Callback(hooks={"moved": lambda *_: self._report.moved()})

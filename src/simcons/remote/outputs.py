@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import read_json
 
 if TYPE_CHECKING:
     from dvc.output import Output as DvcOutput
@@ -183,6 +184,8 @@ def _without_parts_of_wholes(found: dict[tuple[str, str], Output]) -> list[Outpu
 def files_of(output: Output, cache: HashFileDB) -> list[File]:
     """Return the files of an output; its list, if it is a folder, must be in the cache.
 
+    A list is JSON in which each entry has a ``relpath`` and an ``md5``, as DVC documents it.
+
     Raises
     ------
     UserError
@@ -190,18 +193,15 @@ def files_of(output: Output, cache: HashFileDB) -> list[File]:
     """
     if not output.is_folder:
         return [File(output.stage, output.path, output.oid)]
-    from dvc_data.hashfile.hash_info import HashInfo
-    from dvc_data.hashfile.tree import Tree
-
-    tree = Tree.load(cache, HashInfo("md5", output.oid))
+    listed = read_json(Path(cache.oid_to_path(output.oid)))
     part = PurePosixPath(output.part)
     files = [
-        File(output.stage, f"{output.path}/{'/'.join(key)}", oid.value)
-        for key, _, oid in tree
-        if not output.part or PurePosixPath(*key).is_relative_to(part)
+        File(output.stage, f"{output.path}/{entry['relpath']}", entry["md5"])
+        for entry in listed
+        if PurePosixPath(entry["relpath"]).is_relative_to(part)
     ]
-    if output.part and not files:
-        names = {"/".join(key[: len(part.parts)]) for key, _, _ in tree}
+    if not files and output.part:
+        names = {"/".join(entry["relpath"].split("/")[: len(part.parts)]) for entry in listed}
         raise UserError(f"{output.path} has no '{output.part}': {did_you_mean(output.part, names)}")
     return files
 

@@ -11,10 +11,7 @@ import json
 import os
 import shutil
 import sys
-import threading
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,50 +32,7 @@ from simcons.remote.objects import (
     url,
 )
 from simcons.remote.outputs import File, Output, files_of, list_of, named, select
-
-_BEAT_SECONDS = 1.0
-
-
-class Report:
-    """Writes events as lines of JSON; beats are thinned out."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8")
-        self._last_beat = 0.0
-        self._lock = threading.Lock()
-
-    def __call__(self, event: str, **values: Any) -> None:
-        """Write one event."""
-        with self._lock:
-            print(json.dumps({"event": event, **values}), file=self._file, flush=True)
-
-    def moved(self) -> None:
-        """Say that bytes have moved, once a second at most."""
-        now = time.monotonic()
-        if now - self._last_beat > _BEAT_SECONDS:
-            self._last_beat = now
-            self("moved")
-
-    def arrived(self, n: int) -> None:
-        """Say that so many objects are through."""
-        self("arrived", n=n)
-
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        """Beat during work on this machine, which may be long and tells nothing."""
-        over = threading.Event()
-
-        def beat() -> None:
-            while not over.wait(_BEAT_SECONDS):
-                self.moved()
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+from simcons.remote.report import Report
 
 
 class Attempt:
@@ -119,20 +73,16 @@ class Attempt:
         todo = sorted(oids)
         if todo:
             probe(self.remote, may_list=False)
-        absent, damaged = self._move(self.remote.odb, self.cache, todo)
+        absent, damaged = move(self.remote.odb, self.cache, todo, self.remote, self.report)
         self.absent |= {files[oid] for oid in absent}
         self.damaged |= {files[oid] for oid in damaged}
         self.came += set(todo).difference(absent, damaged)
-
-    def _move(self, source: Any, target: Any, oids: list[str]) -> tuple[list[str], list[str]]:
-        report = self.report
-        return move(source, target, oids, self.remote, moved=report.moved, arrived=report.arrived)
 
     def push(self) -> dict[str, Any]:
         """Send what the remote lacks or has in another size; then look at all that was sent."""
         oids = [*sorted(self.by_oid), *sorted(self.lists)]
         here = cached_sizes(self.cache, oids)
-        there = sizes(self.remote, oids, self.report.moved)
+        there = sizes(self.remote, oids, self.report)
         lost = {f for oid, f in self.by_oid.items() if oid not in here and oid not in there}
         # DVC takes the presence of a list for the presence of its files: it goes last, or not at
         # all if one of them is lost.
@@ -140,25 +90,20 @@ class Attempt:
         todo = [o for o in oids if o in here and here[o] != there.get(o) and o not in unlisted]
         self.report("plan", total=len(todo))
         for of_lists in (False, True):
-            self._move(
-                self.cache, self.remote.odb, [o for o in todo if o.endswith(".dir") == of_lists]
-            )
-        arrived = sizes(self.remote, todo, self.report.moved)
+            part = [oid for oid in todo if oid.endswith(".dir") == of_lists]
+            move(self.cache, self.remote.odb, part, self.remote, self.report)
+        arrived = sizes(self.remote, todo, self.report)
         names = self.by_oid | self.lists
         left = [names[oid] for oid in todo if arrived.get(oid) != here[oid]]
         if left:
             lines = named(left, "is missing or has another size there")
-            raise TransferError(
-                _listing(f"{len(left)} of {len(todo)} objects did not reach {self.where}:", lines),
-                retry=True,
-            )
+            head = f"{len(left)} of {len(todo)} objects did not reach {self.where}:"
+            raise TransferError("\n".join([head, *lines]), retry=True)
         lost |= self.absent | self.damaged
         if lost:
             lines = named(lost, "is neither in this clone's cache nor, whole, in the remote")
-            raise TransferError(
-                _listing(f"{len(lost)} files cannot be pushed; all others are there:", lines)
-                + "\n`dvc repro STAGE` makes them again"
-            )
+            head = f"{len(lost)} files cannot be pushed; all others are there:"
+            raise TransferError("\n".join([head, *lines, "`dvc repro STAGE` makes them again"]))
         replaced = sum(oid in there for oid in todo)
         return self._result(todo, [here[oid] for oid in todo], replaced)
 
@@ -176,15 +121,13 @@ class Attempt:
             self._put_into_workspace(whole)
         if bad:
             lines = [
+                f"{len(bad)} files could not be pulled; {len(whole)} outputs came whole:",
                 *named(self.absent, f"is not in {self.where}"),
                 *named(self.damaged, f"is damaged in {self.where}"),
+                "whoever has them can `simcons push` again, which replaces what is missing or "
+                "truncated there; `dvc repro STAGE` makes them here",
             ]
-            head = f"{len(bad)} files could not be pulled; {len(whole)} outputs came whole:"
-            raise TransferError(
-                _listing(head, lines)
-                + "\nwhoever has them can `simcons push` again, which replaces what is missing or "
-                "truncated there; `dvc repro STAGE` makes them here"
-            )
+            raise TransferError("\n".join(lines))
         return self._result(self.came, cached_sizes(self.cache, self.came).values())
 
     def _result(
@@ -193,7 +136,7 @@ class Attempt:
         return {
             "objects": len(self.by_oid) + len(self.lists),
             "moved": len(moved),
-            "bytes": sum(n_bytes),
+            "n_bytes": sum(n_bytes),
             "replaced": replaced,
             "where": self.where,
             "unknown": self.unknown,
@@ -251,7 +194,8 @@ class Attempt:
             wrong = self._wrong_in_workspace(outputs)
         if wrong:
             lines = named(wrong, "is not whole in the workspace")
-            raise TransferError(_listing(f"{len(wrong)} files did not come:", lines), retry=True)
+            head = f"{len(wrong)} files did not come:"
+            raise TransferError("\n".join([head, *lines]), retry=True)
 
     def _wrong_in_workspace(self, outputs: list[Output]) -> list[File]:
         root = Path(self.repo.root_dir)
@@ -262,10 +206,6 @@ class Attempt:
 
 def _size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
-
-
-def _listing(head: str, lines: list[str]) -> str:
-    return "\n".join([head, *lines])
 
 
 def main() -> None:

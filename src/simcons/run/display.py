@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from simcons.core.progress import say
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -63,15 +65,11 @@ class _Lines:
         for name, state, note in changed:
             self._states[name] = state
             if note or state not in ("queued", "done"):
-                _say(f"{name}: {state}{f' ({note})' if note else ''}")
+                say(f"{name}: {state}{f' ({note})' if note else ''}")
         now = time.monotonic()
         if now - self._said >= LOG_EVERY_SECONDS:
             self._said = now
             for name, state, note in rows:
                 if state == "running":
-                    _say(f"{name}: {note}")
-            _say(counts)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+                    say(f"{name}: {note}")
+            say(counts)

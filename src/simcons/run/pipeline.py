@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcons.core.errors import UserError, did_you_mean
-from simcons.core.files import read_yaml
+from simcons.core.files import atomic, read_yaml
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -104,12 +104,16 @@ def _differences(stage: PipelineStage, made: dict[str, Any]) -> Iterator[str]:
             yield from _changes(dep.workspace_status())
 
 
-def _changes(status: Any) -> Iterator[str]:
-    for name, change in sorted(status.items()):
-        if isinstance(change, dict):
-            yield from (f"{name}: {key} {what}" for key, what in sorted(change.items()))
-        else:
-            yield f"{name} {change}"
+def _changes(status: Any, *where: str) -> Iterator[str]:
+    """Yield what DVC says in nested maps and lists, a line for each change."""
+    if isinstance(status, dict):
+        for name, change in sorted(status.items()):
+            yield from _changes(change, *where, name)
+    elif isinstance(status, list):
+        for change in status:
+            yield from _changes(change, *where)
+    else:
+        yield f"{': '.join(where)} {status}".lstrip()
 
 
 def stage_states(root: Path = Path()) -> list[StageState]:
@@ -119,27 +123,17 @@ def stage_states(root: Path = Path()) -> list[StageState]:
     with _open(root) as repo:
         states = []
         for stage in _stages(repo):
+            name = stage.addressing
+            missing = tuple(str(out) for out in stage.outs if not Path(out.fspath).exists())
             try:
                 with repo.lock:
-                    changes = stage.status(check_updates=True).get(stage.addressing, [])
-                states.append(_state(stage, changes))
+                    changes = stage.status(check_updates=True).get(name, [])
             except LockError as error:
-                states.append(StageState(stage.addressing, "busy", (str(error).split(",")[0],)))
+                states.append(StageState(name, "busy", (str(error).split(",")[0],)))
+                continue
+            state = "missing" if missing else "stale" if changes else "done"
+            states.append(StageState(name, state, missing or tuple(_changes(changes))))
         return states
-
-
-def _state(stage: PipelineStage, changes: list[Any]) -> StageState:
-    missing = [str(out) for out in stage.outs if not Path(out.fspath).exists()]
-    if missing:
-        return StageState(stage.addressing, "missing", tuple(missing))
-    reasons = []
-    for change in changes:
-        if isinstance(change, dict):
-            for kind, items in sorted(change.items()):
-                reasons += [f"{kind}: {text}" for text in _changes(items)]
-        else:
-            reasons.append(str(change))
-    return StageState(stage.addressing, "stale" if reasons else "done", tuple(reasons))
 
 
 def remove_outputs(name: str, root: Path = Path()) -> None:
@@ -194,22 +188,26 @@ def steps(targets: Sequence[str] = (), root: Path = Path()) -> list[Step]:
         If a target is no stage.
     """
     with _open(root) as repo:
-        from dvc.repo.reproduce import get_active_graph, plan_repro
-
         known = {stage.addressing: stage for stage in _stages(repo)}
         for target in targets:
             if target not in known:
                 raise UserError(f"no stage '{target}': {did_you_mean(target, known)}")
-        graph = get_active_graph(repo.index.graph)
-        chosen = [known[target] for target in targets] or list(known.values())
-        return [
-            Step(
-                stage.addressing,
-                frozenset(n.addressing for n in graph.successors(stage) if n.addressing in known),
-            )
-            for stage in plan_repro(graph, chosen)
-            if stage.addressing in known
-        ]
+        graph = repo.index.graph
+        found: dict[str, Step] = {}
+
+        def visit(stage: PipelineStage) -> None:
+            # DVC takes what a frozen stage depends on for up to date.
+            before = [] if stage.frozen else list(graph.successors(stage))
+            for other in before:
+                if other.addressing not in found:
+                    visit(other)
+            needs = frozenset(other.addressing for other in before if other.addressing in known)
+            found[stage.addressing] = Step(stage.addressing, needs)
+
+        for name in targets or known:
+            if name not in found:
+                visit(known[name])
+        return [step for name, step in found.items() if name in known]
 
 
 def order_lock(names: Sequence[str], root: Path = Path()) -> None:
@@ -225,18 +223,17 @@ def order_lock(names: Sequence[str], root: Path = Path()) -> None:
     root
         The repository's root.
     """
-    with _open(root) as repo:
-        from dvc.utils.serialize import modify_yaml
+    from ruamel.yaml import YAML
 
-        path = root / "dvc.lock"
-        with repo.lock:
-            present = lock_names(root)
-            wanted = [n for n in names if n in present]
-            wanted += [n for n in present if n not in set(names)]
-            if wanted != present:
-                with modify_yaml(str(path)) as lock:
-                    stages = lock["stages"]
-                    lock["stages"] = {name: stages[name] for name in wanted}
+    path, yaml = root / "dvc.lock", YAML()  # as DVC writes it
+    with _open(root) as repo, repo.lock:
+        present = lock_names(root)
+        wanted = [n for n in names if n in present] + [n for n in present if n not in set(names)]
+        if wanted != present:
+            lock = yaml.load(path)
+            lock["stages"] = {name: lock["stages"][name] for name in wanted}
+            with atomic(path) as part:
+                yaml.dump(lock, part)
 
 
 def lock_names(root: Path = Path()) -> list[str]:

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from simcons.core.errors import UserError
 from simcons.core.files import read_json, tail_lines, write_json
 from simcons.core.paths import Paths
+from simcons.core.progress import say
+from simcons.core.signals import handled
 from simcons.run.display import Rows, Show, display
 from simcons.run.pipeline import lock_names, order_lock, stage_states, steps
 from simcons.run.schedule import Schedule
@@ -72,12 +73,15 @@ def run(targets: Sequence[str] = (), *, jobs: int = 2, keep_going: bool = False)
             runner.loop(show)
         # In the order of a serial run, whichever was quicker here.
         order_lock([*before, *(s.name for s in order if s.name not in set(before))])
-        print(schedule.counts(), file=sys.stderr, flush=True)
+        say(schedule.counts())
         if runner.signum:
             return 128 + runner.signum
-        if failed := schedule.names("failed"):
-            for name in failed:
-                _show_log(name, runner.log(name))
+        failed = schedule.names("failed")
+        for name in failed:
+            log = runner.log(name)
+            say(f"error: stage '{name}' failed; the end of {log}:")
+            say("\n".join(f"  | {line}" for line in tail_lines(log, LOG_LINES_SHOWN)))
+        if failed:
             return 1
     return subprocess.run([*_DVC, "repro", *targets], check=False).returncode
 
@@ -136,19 +140,17 @@ class _Runner:
     def stopping(self) -> Iterator[None]:
         """Pass Ctrl-C and SIGTERM on to the stages; the second one kills them."""
 
-        def stop(signum: int, frame: FrameType | None) -> None:
+        def stop(signum: int) -> None:
             self.signum = self.signum or signum
             self._signals += 1
             # DVC leaves SIGINT to the stage's command, and then puts its files in order.
             for process in self._running.values():
                 _signal(process, signal.SIGINT if self._signals == 1 else signal.SIGKILL)
 
-        old = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
-            yield
+            with handled(stop):
+                yield
         finally:
-            for signum, handler in old.items():
-                signal.signal(signum, handler)
             for process in self._running.values():
                 _signal(process, signal.SIGKILL)
 
@@ -194,7 +196,7 @@ class _Runner:
         for name, process in list(self._running.items()):
             code = process.child.poll()
             if code is None:
-                self.schedule.entries[name].note = _last_line(process.log)
+                self.schedule.entries[name].note = "".join(tail_lines(process.log, 1)).strip()
                 continue
             del self._running[name]
             if code == 0:
@@ -218,13 +220,3 @@ def _signal(process: _Process, signum: int) -> None:
     if process.child.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.child.pid, signum)
-
-
-def _last_line(log: Path) -> str:
-    return "".join(tail_lines(log, 1)).strip()
-
-
-def _show_log(name: str, log: Path) -> None:
-    print(f"error: stage '{name}' failed; the end of {log}:", file=sys.stderr)
-    for line in tail_lines(log, LOG_LINES_SHOWN):
-        print(f"  | {line}", file=sys.stderr)

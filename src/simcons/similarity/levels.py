@@ -13,11 +13,10 @@ from simcons.similarity.compute import VALUES_ALONE, compute_similarity
 from simcons.similarity.inputs import check_features
 from simcons.similarity.matrix import SimilarityMatrix
 from simcons.similarity.measures import lookup
+from simcons.similarity.tables import CHANCE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHANCE_COLUMNS = ("measure", "draw", "model_1", "model_2", "value")
 
 
 def chance_level(

@@ -10,7 +10,6 @@ import numpy as np
 
 from simcons.core.errors import UserError, did_you_mean
 from simcons.core.files import read_json, read_parquet, write_json, write_parquet
-from simcons.similarity.levels import CHANCE_COLUMNS
 from simcons.similarity.matrix import SimilarityMatrix, SimilarityResult, model_pairs
 from simcons.similarity.measures import lookup
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("model_1", "model_2", "value", "standard_error")
 CHANCE_FILE = "chance.parquet"
+CHANCE_COLUMNS = ("measure", "draw", "model_1", "model_2", "value")
 REPLICATE_COLUMNS = ("measure", "kind", "replicate", "model_1", "model_2", "value")
 
 

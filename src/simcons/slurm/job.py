@@ -17,8 +17,7 @@ from pathlib import Path
 from simcons.core.files import sha256_json
 from simcons.run.executor import program
 from simcons.slurm.settings import Resources, Settings
-
-GROUP_VARIABLE = "SIMCONS_MODEL_GROUP"
+from simcons.study.parts import PART_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -31,29 +30,29 @@ class Job:
         Program and arguments, as in dvc.yaml.
     resources
         What each task asks for.
-    groups
-        Number of model groups, each a task of an array; None for a job of one task.
+    parts
+        Number of parts of the models, each a task of an array; None for a job of one task.
     throttle
         At most so many tasks at a time.
     """
 
     command: tuple[str, ...]
     resources: Resources
-    groups: int | None = None
+    parts: int | None = None
     throttle: int | None = None
 
     @property
     def tasks(self) -> list[int]:
         """Numbers of its tasks, from 1."""
-        return list(range(1, (self.groups or 1) + 1))
+        return list(range(1, (self.parts or 1) + 1))
 
     def task_name(self, task: int) -> str:
         """Return what to call a task in messages."""
-        return f"model group {task}/{self.groups}" if self.groups else "the job"
+        return f"model part {task}/{self.parts}" if self.parts else "the job"
 
 
 def plan(resource: str, command: Sequence[str], settings: Settings) -> list[Job]:
-    """Return the jobs of a command, in order: the array over model groups, if any, and the command.
+    """Return the jobs of a command, in order: the array over parts, if any, and the command.
 
     Raises
     ------
@@ -126,10 +125,10 @@ def script(job: Job, folder: Path) -> str:
     if job.resources.environment:
         lines += ["set +u", *job.resources.environment, "set -u"]
     lines += ["export SIMCONS_EXECUTOR=local"]
-    if job.groups:
-        lines += [f'export {GROUP_VARIABLE}="$task/{job.groups}"']
+    if job.parts:
+        lines += [f'export {PART_VARIABLE}="$task/{job.parts}"']
     else:
-        lines += [f"unset {GROUP_VARIABLE}"]
+        lines += [f"unset {PART_VARIABLE}"]
     lines += [shlex.join(_words(job))]
     return "\n".join(lines) + "\n"
 
@@ -141,17 +140,11 @@ def _words(job: Job) -> list[str]:
 
 
 def _options(resources: Resources) -> list[str]:
-    named = {
-        "partition": resources.partition,
-        "account": resources.account,
-        "qos": resources.qos,
-        "constraint": resources.constraint,
-        "gres": resources.gres,
-        "mem": resources.memory,
-        "time": resources.time,
-        "cpus-per-task": resources.cpus,
-    }
-    options = [f"--{name}={value}" for name, value in named.items() if value is not None]
+    # Ours, where sbatch's name is another one.
+    names = {"memory": "mem", "cpus": "cpus-per-task"}
+    asked = ("partition", "account", "qos", "constraint", "gres", "memory", "time", "cpus")
+    values = {names.get(key, key): getattr(resources, key) for key in asked}
+    options = [f"--{name}={value}" for name, value in values.items() if value is not None]
     return [*options, "--requeue" if resources.requeue else "--no-requeue", *resources.sbatch]
 
 
@@ -181,9 +174,9 @@ def sbatch_arguments(
         f"--chdir={root}",
         "--open-mode=append",
         "--input=/dev/null",
-        f"--output={logs / ('%a.log' if job.groups else '1.log')}",
+        f"--output={logs / ('%a.log' if job.parts else '1.log')}",
     ]
-    if job.groups:
+    if job.parts:
         limit = f"%{job.throttle}" if job.throttle else ""
         arguments += [f"--array={_ranges(tasks)}{limit}"]
     return [*arguments, str(folder / "script.sh")]

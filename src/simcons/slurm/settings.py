@@ -12,8 +12,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -23,41 +21,34 @@ from pydantic import (
 
 from simcons.core.errors import UserError, did_you_mean
 from simcons.core.paths import Paths
-from simcons.core.validation import load_validated
+from simcons.core.validation import EMPTY_IS_DEFAULT, Checked, load_validated
 from simcons.run.executor import RESOURCES
 
 ARRAY_STAGES = ("features", "probe")
 
 
-def _one_word(value: str) -> str:
-    # It becomes part of an #SBATCH line, where a blank starts another option.
-    if not re.fullmatch(r"[^\s'\"\\]+", value):
-        raise ValueError(f"got {value!r}; allowed: one word without blanks, quotes or backslashes")
-    return value
+def _text(pattern: str, allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"got {value!r}; allowed: {allowed}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _slurm_time(value: str) -> str:
-    if not re.fullmatch(r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}", value):
-        raise ValueError(
-            f"got {value!r}; allowed: minutes, 'HH:MM:SS' or 'D-HH:MM:SS', in quotation marks"
-        )
-    return value
+# It becomes part of an #SBATCH line, where a blank starts another option.
+Word = Annotated[str, _text(r"[^\s'\"\\]+", "one word without blanks, quotes or backslashes")]
+Line = Annotated[str, _text(r"[^\n\r]*", "one line per entry")]
+Time = Annotated[
+    str,
+    _text(
+        r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}",
+        "minutes, 'HH:MM:SS' or 'D-HH:MM:SS', in quotation marks",
+    ),
+]
 
 
-def _one_line(value: str) -> str:
-    if "\n" in value or "\r" in value:
-        raise ValueError(f"got {value!r}; allowed: one line per entry")
-    return value
-
-
-Word = Annotated[str, AfterValidator(_one_word)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Resources(_Section):
+class Resources(Checked):
     """What one class of work asks for; None leaves the choice to the cluster.
 
     Attributes
@@ -83,7 +74,7 @@ class Resources(_Section):
     """
 
     partition: Word | None = None
-    time: Annotated[str, AfterValidator(_slurm_time)] | None = None
+    time: Time | None = None
     memory: Word | None = None
     cpus: PositiveInt | None = None
     gres: Word | None = None
@@ -92,19 +83,14 @@ class Resources(_Section):
     constraint: Word | None = None
     sbatch: list[Word] = []
     modules: list[Word] = []
-    environment: list[Annotated[str, AfterValidator(_one_line)]] = []
+    environment: list[Line] = []
     container: list[str] = []
     retries: NonNegativeInt = 0
     requeue: bool = True
 
-    @field_validator("time", mode="before")
+    @field_validator("time", "memory", mode="before")
     @classmethod
-    def _minutes(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("memory", mode="before")
-    @classmethod
-    def _megabytes(cls, value: object) -> object:
+    def _minutes_or_megabytes(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("sbatch")
@@ -116,13 +102,13 @@ class Resources(_Section):
         return options
 
 
-class Array(_Section):
-    """How a stage is split into a job array over groups of models.
+class Array(Checked):
+    """How a stage is split into a job array over parts of the models.
 
     Attributes
     ----------
     groups
-        Number of tasks; each computes its share of the models into the store.
+        Number of parts, each a task that computes its models into the store.
     throttle
         At most so many run at a time; None: as many as the cluster allows.
     assemble
@@ -134,7 +120,7 @@ class Array(_Section):
     assemble: Literal["light", "cpu", "gpu"] = "light"
 
 
-class Settings(_Section):
+class Settings(Checked):
     """slurm.yaml as a whole.
 
     Attributes
@@ -149,28 +135,21 @@ class Settings(_Section):
         Seconds after which a call of a SLURM command is given up (and tried again).
     """
 
-    resources: dict[str, Resources]
-    arrays: dict[str, Array] = {}
+    resources: dict[str, Annotated[Resources, EMPTY_IS_DEFAULT]]
+    arrays: dict[str, Annotated[Array, EMPTY_IS_DEFAULT]] = {}
     poll: PositiveFloat = 10.0
     timeout: PositiveFloat = 60.0
-
-    @field_validator("resources", "arrays", mode="before")
-    @classmethod
-    def _empty_entries(cls, entries: object) -> object:
-        if not isinstance(entries, dict):
-            return entries
-        return {name: {} if entry is None else entry for name, entry in entries.items()}
 
     @model_validator(mode="after")
     def _names(self) -> Settings:
         for section, names in (("resources", RESOURCES), ("arrays", ARRAY_STAGES)):
             for name in getattr(self, section):
                 if name not in names:
-                    raise ValueError(f"unknown key '{section}.{name}': {did_you_mean(name, names)}")
+                    raise UserError(f"unknown key '{section}.{name}': {did_you_mean(name, names)}")
         needed = {a.assemble: f"arrays.{name}.assemble" for name, a in self.arrays.items()}
         for name, key in needed.items():
             if name not in self.resources:
-                raise ValueError(f"{key} is '{name}', which has no entry under resources")
+                raise UserError(f"{key} is '{name}', which has no entry under resources")
         return self
 
     def of(self, resource: str) -> Resources:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 
 import psutil
 
+from simcons.core.progress import say
+from simcons.core.signals import handled
 from simcons.slurm.client import Client, TaskState, UnreachableError
 from simcons.slurm.tasks import ACTIVE, Outcome, exit_record, outcome
 
@@ -61,16 +61,12 @@ class Interrupts:
     def catch(cls) -> Iterator[Interrupts]:
         """Catch the signals while the block runs."""
         interrupts = cls()
-
-        def note(signum: int, frame: FrameType | None) -> None:
-            interrupts.caught = signum
-
-        old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with handled(interrupts.note):
             yield interrupts
-        finally:
-            for signum, handler in old.items():
-                signal.signal(signum, handler)
+
+    def note(self, signum: int) -> None:
+        """Remember that a signal came."""
+        self.caught = signum
 
     def check(self) -> None:
         """Raise if a signal came, or if DVC, which started this process, was killed."""
@@ -101,11 +97,6 @@ def _starters() -> list[int]:
             if process.name() not in SHELLS:
                 break
     return pids
-
-
-def say(line: str) -> None:
-    """Print a line for people, on standard error."""
-    print(line, file=sys.stderr, flush=True)
 
 
 class _Follower:
@@ -146,41 +137,35 @@ class Watch:
         The job.
     folder
         Where its tasks write logs and exit codes.
-    tasks
-        Which tasks were submitted.
+    prefixes
+        By task that was submitted: what to put before the lines of its log.
     title
         What to call the job in lines of progress.
-    prefix
-        What to put before the lines of a task's log.
-    poll
-        Seconds between two questions to SLURM.
     """
 
     def __init__(
-        self,
-        client: Client,
-        job_id: str,
-        folder: Path,
-        tasks: Sequence[int],
-        *,
-        title: str,
-        prefix: Callable[[int], str],
-        poll: float,
+        self, client: Client, job_id: str, folder: Path, prefixes: Mapping[int, str], title: str
     ) -> None:
-        self.client, self.job_id, self.folder, self.poll = client, job_id, folder, poll
-        self.title = title
+        self.client, self.job_id, self.folder, self.title = client, job_id, folder, title
         self.outcomes: dict[int, Outcome] = {}
-        self._open = sorted(tasks)
+        self._open = sorted(prefixes)
         self._total = len(self._open)
         self._nodes: dict[int, str] = {}
         self._states: dict[int, TaskState] = {}
         self._over_since: dict[int, float] = {}
-        self._followers = {t: _Follower(folder / f"{t}.log", prefix(t)) for t in self._open}
+        self._followers = [_Follower(folder / f"{t}.log", prefixes[t]) for t in self._open]
         self._asked = self._warned = self._reported = -1e9
         self._last_report = ""
 
-    def wait(self, interrupts: Interrupts) -> list[Outcome]:
+    def wait(self, interrupts: Interrupts, poll: float) -> list[Outcome]:
         """Return how each task ended, in the order in which they ended.
+
+        Parameters
+        ----------
+        interrupts
+            Whether to stop waiting.
+        poll
+            Seconds between two questions to SLURM.
 
         Raises
         ------
@@ -189,15 +174,15 @@ class Watch:
         """
         while True:
             interrupts.check()
-            self._look()
-            for follower in self._followers.values():
+            self._look(poll)
+            for follower in self._followers:
                 follower.show()
             self._report()
             if not self._open:
                 return list(self.outcomes.values())
             interrupts.sleep(LOOK_SECONDS)
 
-    def _look(self) -> None:
+    def _look(self, poll: float) -> None:
         failed = False
         for task in list(self._open):
             record = exit_record(self.folder, task)
@@ -205,9 +190,9 @@ class Watch:
                 self._close(task, TaskState("COMPLETED"))
             failed = failed or record is not None
         # A task whose file says that it failed may yet be started again by SLURM: ask.
-        soon = 1.0 if failed or self._over_since else self.poll
+        soon = 1.0 if failed or self._over_since else poll
         now = time.monotonic()
-        if self._open and now - self._asked >= min(soon, self.poll):
+        if self._open and now - self._asked >= min(soon, poll):
             self._asked = now
             self._ask(now)
 

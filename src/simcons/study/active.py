@@ -1,4 +1,4 @@
-"""Studies: choosing one, showing it, and clearing away what belongs to another."""
+"""The active study: choosing it, and clearing away what belongs to others or to none."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from simcons.core.errors import UserError, did_you_mean
-from simcons.core.files import atomic
+from simcons.core.errors import UserError
+from simcons.core.files import atomic, read_yaml, write_text
 from simcons.core.paths import Paths
+from simcons.core.validation import known
 from simcons.study.params import Study, load_study
 
 # Folders of data/ that hold one output per data set, or per model trained here.
-_PER_DATASET = ("datasets", "features", "subsets", "similarity", "probes")
-FOLDERS = (*_PER_DATASET, "zoo")
+FOLDERS = ("datasets", "features", "subsets", "similarity", "probes", "zoo")
 
 
 def study_names(paths: Paths) -> list[str]:
@@ -26,10 +26,8 @@ def active_study(paths: Paths) -> str | None:
     if not paths.params.is_file():
         return None
     active = paths.params.read_bytes()
-    for name in study_names(paths):
-        if (paths.studies / f"{name}.yaml").read_bytes() == active:
-            return name
-    return None
+    same = (n for n in study_names(paths) if paths.study_file(n).read_bytes() == active)
+    return next(same, None)
 
 
 def study_path(name: str, paths: Paths) -> Path:
@@ -40,10 +38,7 @@ def study_path(name: str, paths: Paths) -> Path:
     UserError
         If there is no such study.
     """
-    names = study_names(paths)
-    if name not in names:
-        raise UserError(f"unknown study '{name}': {did_you_mean(name, names)}")
-    return paths.study_file(name)
+    return paths.study_file(known("study", name, study_names(paths)))
 
 
 def use_study(name: str, paths: Paths) -> list[Path]:
@@ -91,21 +86,75 @@ def tidy(study: Study, paths: Paths) -> list[Path]:
     """Move leftovers of other studies out of data/, into ``.simcons/leftovers``.
 
     The stages that read a whole folder (consistency, gap, figures) would otherwise depend on
-    results that are none of the study's.
+    results that are none of the study's. Training curves that git tracks go too, but only those of
+    zoo models that no study has: another study's are wanted again when it is used.
 
     Returns
     -------
     list of Path
         What was moved.
     """
-    moved = leftovers(study, paths)
+    curves = [c for c in sorted(paths.curves.glob("*.csv")) if c.stem not in study.zoo]
+    if curves:
+        wanted = names_of_all_studies(study, paths)
+        curves = [curve for curve in curves if curve.stem not in wanted]
+    moved = leftovers(study, paths) + curves
     for item in moved:
-        target = paths.leftovers / item.relative_to(paths.data)
+        target = paths.leftovers / item.relative_to(paths.root if item in curves else paths.data)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             shutil.rmtree(target)
         item.replace(target)
     return moved
+
+
+def names_of_all_studies(study: Study, paths: Paths) -> set[str]:
+    """Return the names of data sets and zoo models of the study and of the ready-made ones."""
+    studies = [study, *(load_study(paths.study_file(name)) for name in study_names(paths))]
+    return {name for each in studies for name in (*each.names(), *each.zoo)}
+
+
+def forget_stages(study: Study, paths: Paths, stages: Collection[str]) -> list[str]:
+    """Take the stages that no study has out of dvc.lock; its other bytes stay as they are.
+
+    The stages of a ready-made study that is not the active one are kept: with them a clone can
+    switch to it and pull its results.
+
+    Parameters
+    ----------
+    study, paths
+        The active study, and where dvc.lock lies.
+    stages
+        Names of the stages that dvc.yaml and params.yaml have.
+
+    Returns
+    -------
+    list of str
+        The stages that were taken out, in the order of the file.
+    """
+    from ruamel.yaml import YAML
+
+    recorded = (read_yaml(paths.dvc_lock) or {}).get("stages") or {}
+    gone = [name for name in recorded if name not in stages]
+    if gone:
+        wanted = names_of_all_studies(study, paths)
+        gone = [name for name in gone if name.partition("@")[2] not in wanted]
+    if not gone:
+        return []
+    text = paths.dvc_lock.read_text(encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    (entries,) = [v for k, v in YAML(typ="safe").compose(text).value if k.value == "stages"]
+    # Entries from the last on: the lines of those before keep their numbers.
+    end = entries.end_mark.line
+    for key, _ in reversed(entries.value):
+        if key.value in gone:
+            del lines[key.start_mark.line : end]
+        end = key.start_mark.line
+    if len(gone) == len(recorded):
+        paths.dvc_lock.unlink()
+    else:
+        write_text(paths.dvc_lock, "".join(lines))
+    return gone
 
 
 def refuse_leftovers(study: Study, paths: Paths, folders: Sequence[str] = FOLDERS) -> None:

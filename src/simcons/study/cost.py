@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import NamedTuple
 
-from simcons.catalog import DatasetSpec, ModelSpec, dataset_spec
-from simcons.core.errors import UserError, did_you_mean
-from simcons.core.files import read_json, read_yaml
-from simcons.core.paths import Paths
+from simcons.catalog import DatasetSpec, ModelSpec, dataset_spec, facts
+from simcons.core.errors import UserError
+from simcons.core.files import read_json
+from simcons.core.paths import SPLITS, Paths
+from simcons.core.validation import known
+from simcons.probes.sweep import COARSE_STEP, FINE_STEPS
 from simcons.study.params import Study
 
 #: Achieved arithmetic in float32, about that of an A100 without reduced precision.
@@ -91,6 +90,17 @@ class Cost:
     tflops: float
 
 
+class _Size(NamedTuple):
+    train: int | None
+    test: int | None
+    classes: int
+    gigabytes: float
+
+    @property
+    def images(self) -> int:
+        return (self.train or 0) + (self.test or 0)
+
+
 def study_cost(
     study: Study, paths: Paths, *, rates: Mapping[str, float] | None = None, tflops: float = TFLOPS
 ) -> Cost:
@@ -111,76 +121,53 @@ def study_cost(
     UserError
         If a rate is of a model that the study does not have, or is not positive.
     """
-    models, rates = study.model_specs(), dict(rates or {})
+    models, rates = study.model_specs(), rates or {}
     for name, rate in rates.items():
-        if name not in models:
-            raise UserError(f"--rate: unknown model '{name}': {did_you_mean(name, models)}")
-        if rate <= 0:
+        if rates[known("model", name, models, key="--rate")] <= 0:
             raise UserError(f"--rate {name}: got {rate:g}; allowed: images per second above 0")
     if tflops <= 0:
         raise UserError(f"--tflops: got {tflops:g}; allowed: a number above 0")
-    counted, unknown = _gflops(models)
+    gflops = {name: _gflops(spec) for name, spec in models.items()}
     if rates:
-        tflops = median(rate * counted[name] / 1000 for name, rate in rates.items())
-    seconds = {m: 1 / rates[m] if m in rates else counted[m] / (1000 * tflops) for m in models}
+        tflops = median(rate * gflops[name] / 1000 for name, rate in rates.items())
+    seconds = {m: 1 / rates[m] if m in rates else gflops[m] / (1000 * tflops) for m in models}
+    total = sum(seconds.values())
     dims = sum(spec.feature_dim for spec in models.values())
     specs = {name: study.dataset_spec(name) for name in sorted(study.datasets)}
-    datasets, probe_flops = [], 0.0
-    for name, spec in specs.items():
-        train, test, classes, gigabytes = _sizes(name, spec, paths)
-        unknown += [f"size of {name}"] if train is None and test is None else []
-        probed, storage = name in study.probe_datasets, study.features.storage
-        probe_bytes = len(study.probe.seeds) * classes * (len(models) * (test or 0) + dims)
-        datasets.append(
-            DatasetCost(
-                name,
-                train,
-                test,
-                gigabytes,
-                ((train or 0) + (test or 0)) * dims * FLOAT_BYTES[storage] / 1e9,
-                probe_bytes * FLOAT_BYTES["float32"] / 1e9 if probed else 0.0,
-            )
-        )
-        if probed:
-            probe_flops += _probe_flops(study, train or 0, dims, classes)
-    images = sum(d.images for d in datasets)
-    total = sum(seconds.values())
-    shares = sorted(((m, s / total) for m, s in seconds.items()), key=lambda e: (-e[1], e[0]))
+    sizes = {name: _size(name, spec, paths) for name, spec in specs.items()}
+    parents = {spec.parent for spec in specs.values() if spec.parent}
+    parents -= {spec.id for spec in specs.values()}
+    images = sum(size.images for size in sizes.values())
+    probed = [sizes[name] for name in study.probe_datasets]
     return Cost(
-        datasets=datasets,
-        parents_gb=_parents(specs, paths),
+        datasets=[_dataset_cost(study, name, size, dims) for name, size in sizes.items()],
+        parents_gb={p: _size(p, dataset_spec(p), paths).gigabytes for p in sorted(parents)},
         passes=images * len(models),
         extraction_hours=images * total / 3600,
-        probe_hours=probe_flops / (tflops * 1e12) / 3600,
+        probe_hours=sum(_probe_flops(study, size, dims) for size in probed) / (tflops * 3.6e15),
         similarity_gb=_similarity_bytes(study) / 1e9,
-        slowest=shares[:3],
-        unknown=unknown,
+        slowest=[(m, seconds[m] / total) for m in sorted(models, key=lambda m: -seconds[m])[:3]],
+        unknown=[
+            f"GFLOPs of {name}, taken as {gflops[name]:.2g}"
+            for name in models
+            if name not in facts("gflops.yaml")
+        ]
+        + [f"size of {n}" for n, size in sizes.items() if size.train is None and size.test is None],
         tflops=tflops,
     )
 
 
-@cache
-def nominal(name: str) -> dict[str, Any]:
-    """Return a table of nominal sizes of the catalogue: ``gflops.yaml`` or ``sizes.yaml``."""
-    return dict(read_yaml(Path(str(files("simcons.catalog").joinpath(name)))))
+def _gflops(spec: ModelSpec) -> float:
+    """Return GFLOPs per image, guessed from the parameters where nobody counted them.
+
+    Never 0, to which the table rounds the smallest: its measured rate would say nothing of others.
+    """
+    guess = (spec.params or 0) * GFLOPS_PER_PARAMETER
+    return max(float(facts("gflops.yaml").get(spec.id, guess)), 1e-3)
 
 
-def _gflops(models: Mapping[str, ModelSpec]) -> tuple[dict[str, float], list[str]]:
-    """Return GFLOPs per image by model, and which are guesses from the parameters."""
-    table = nominal("gflops.yaml")
-    found, guessed = {}, []
-    for name, spec in models.items():
-        if name in table:
-            found[name] = float(table[name])
-        else:
-            found[name] = max((spec.params or 0) * GFLOPS_PER_PARAMETER, 1e-3)
-            guessed.append(f"GFLOPs of {name}, taken as {found[name]:.2g}")
-    return found, guessed
-
-
-def _sizes(name: str, spec: DatasetSpec, paths: Paths) -> tuple[int | None, int | None, int, float]:
-    """Return images of train and test, classes and gigabytes of shards."""
-    assumed = nominal("sizes.yaml").get(spec.id, {})
+def _size(name: str, spec: DatasetSpec, paths: Paths) -> _Size:
+    assumed = facts("sizes.yaml").get(spec.id, {})
     train, test, classes = spec.n_train, spec.n_test, int(assumed.get("classes", 0))
     if spec.rule == "per_class":
         each, each_test = spec.options.get("per_class"), spec.options.get("test_per_class")
@@ -189,32 +176,35 @@ def _sizes(name: str, spec: DatasetSpec, paths: Paths) -> tuple[int | None, int 
     manifest = paths.dataset(name) / "manifest.json"
     if manifest.is_file():
         counts = read_json(manifest)["counts"]
-        train, test = (int(counts[s]["n"]) if s in counts else 0 for s in ("train", "test"))
+        train, test = (int(counts[split]["n"]) if split in counts else 0 for split in SPLITS)
         classes = max(len(count["per_class"]) for count in counts.values())
     kilobytes = 0.0 if spec.source == "derived" else float(assumed.get("kilobytes", KILOBYTES))
-    return train, test, classes, ((train or 0) + (test or 0)) * kilobytes / 1e6
+    return _Size(train, test, classes, ((train or 0) + (test or 0)) * kilobytes / 1e6)
 
 
-def _parents(specs: Mapping[str, DatasetSpec], paths: Paths) -> dict[str, float]:
-    inside = {spec.id for spec in specs.values()}
-    parents = {spec.parent for spec in specs.values() if spec.parent} - inside
-    return {name: _sizes(name, dataset_spec(name), paths)[3] for name in sorted(parents)}
+def _dataset_cost(study: Study, name: str, size: _Size, dims: int) -> DatasetCost:
+    """Return what a data set takes; ``dims`` is the sum of the models' feature dimensions."""
+    features = size.images * dims * FLOAT_BYTES[study.features.storage]
+    logits, weights = len(study.model_specs()) * (size.test or 0), dims
+    probes = len(study.probe.seeds) * size.classes * (logits + weights) * FLOAT_BYTES["float32"]
+    probes_gb = probes / 1e9 if name in study.probe_datasets else 0.0
+    return DatasetCost(name, size.train, size.test, size.gigabytes, features / 1e9, probes_gb)
 
 
-def _probe_flops(study: Study, n_train: int, dims: int, classes: int) -> float:
+def _probe_flops(study: Study, size: _Size, dims: int) -> float:
     """Return operations of all sweeps on a data set: logits, and gradients of the weights."""
-    protocol = study.probe
+    protocol, n_train = study.probe, size.train or 0
     penalties = protocol.weight_decays.count
-    searched = min(penalties, len(range(0, penalties, 9)) + 6)  # see simcons.probes.sweep
+    searched = min(penalties, len(range(0, penalties, COARSE_STEP)) + 2 * len(FINE_STEPS))
     settings = len(protocol.learning_rates) * searched + 1
-    n = n_train if protocol.few_shot is None else min(n_train, protocol.few_shot * classes)
-    return 4.0 * len(protocol.seeds) * settings * protocol.epochs * n * dims * classes
+    if protocol.few_shot is not None:
+        n_train = min(n_train, protocol.few_shot * size.classes)
+    runs = len(protocol.seeds) * settings * protocol.epochs
+    return 4.0 * runs * n_train * dims * size.classes
 
 
 def _similarity_bytes(study: Study) -> float:
     """Return bytes of values, standard errors and replicates of all pairs."""
-    m = len(study.model_specs())
-    wanted = study.similarity
+    m, wanted = len(study.model_specs()), study.similarity
     numbers = 2 + wanted.n_blocks + 2 * wanted.n_halves
-    pairs = m * (m - 1) / 2
-    return 8.0 * pairs * numbers * len(wanted.measures) * len(study.similarity_datasets)
+    return 4.0 * m * (m - 1) * numbers * len(wanted.measures) * len(study.similarity_datasets)

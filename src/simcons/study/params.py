@@ -1,245 +1,57 @@
 """params.yaml: the study, validated before anything runs.
 
-Each section is read by the stage of its name. An unknown key, model, data set or measure, or a
-value that makes no sense, is refused in one line that names the key, what was got, what is allowed
-and the nearest valid name.
+An unknown key, model, data set or measure, or a value that makes no sense, is refused in one line
+that names the key, what was got, what is allowed and the nearest valid name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PlainValidator,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from simcons.catalog import (
     DatasetSpec,
-    Labels,
     ModelSpec,
     dataset_spec,
     dataset_specs,
     dataset_table,
     model_spec,
+    model_specs,
     model_table,
 )
-from simcons.catalog import model_specs as catalogue_models
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError
 from simcons.core.paths import Paths, folder_name
-from simcons.core.validation import load_validated
+from simcons.core.validation import (
+    DISTINCT,
+    EMPTY_IS_DEFAULT,
+    Checked,
+    found_by,
+    known,
+    load_validated,
+)
 from simcons.models.zoo.entry import zoo_model_spec
 from simcons.models.zoo.spec import ZooSpec, resolve_spec
 from simcons.probes.protocol import Protocol
+from simcons.study.sections import (
+    Consistency,
+    Dataset,
+    Features,
+    Imported,
+    Names,
+    Numerics,
+    Similarity,
+    Subset,
+    ZooLearned,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Method = Literal["pearson", "spearman", "kendall"]
-Category = Literal["objective", "architecture_class", "train_data_class", "size_class"]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Numerics(_Section):
-    """What decides the last bits of every stage.
-
-    Attributes
-    ----------
-    threads
-        Threads of every stage: the split of a sum over threads decides its last bits.
-    """
-
-    threads: PositiveInt = 2
-
-
-class Dataset(_Section):
-    """One data set of the study.
-
-    Attributes
-    ----------
-    id
-        The catalogue's id; by default the name of the entry.
-    options
-        What the catalogue's options are overridden with.
-    """
-
-    id: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class Imported(_Section):
-    """Published results that stand in for computed ones (`simcons import-results`).
-
-    Attributes
-    ----------
-    name
-        Folder below ``imports/``; None where nothing is imported.
-    similarity, probes
-        Folder names of the data sets whose similarities, and whose probe accuracies, come from
-        there. Their ids are the catalogue's.
-    """
-
-    name: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
-    similarity: list[str] = []
-    probes: list[str] = []
-
-    @model_validator(mode="after")
-    def _named(self) -> Imported:
-        if self.name is None and (self.similarity or self.probes):
-            raise ValueError("imported.name: got None; name the folder below imports/")
-        return self
-
-
-class Features(_Section):
-    """The features stage.
-
-    Attributes
-    ----------
-    precision
-        Of the forward pass: ``float32``, or ``bfloat16`` or ``float16`` for mixed precision.
-    storage
-        Of the files: ``float32``, or ``float16`` for half the space.
-    """
-
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    storage: Literal["float32", "float16"] = "float32"
-
-
-class Subset(_Section):
-    """Which training images similarity is measured on.
-
-    Attributes
-    ----------
-    max_samples
-        At most so many, balanced over classes.
-    seed
-        Of the draw.
-    """
-
-    max_samples: int = Field(ge=4)
-    seed: NonNegativeInt = 0
-
-
-class Similarity(_Section):
-    """The similarity stage.
-
-    Attributes
-    ----------
-    measures
-        Names of `simcons.similarity.MEASURES`.
-    normalize
-        Scale each image's features to unit length first (the RBF bandwidths assume it).
-    n_blocks, block_seed
-        Random blocks of images, for standard errors and split halves.
-    n_halves
-        Random splits of the blocks into halves, for reliability.
-    chance_draws
-        Shuffles of the images, for the similarity of models that have nothing in common.
-    memory_gb
-        Memory budget.
-    """
-
-    measures: list[str] = Field(min_length=1)
-    normalize: bool = True
-    n_blocks: int = Field(default=20, ge=4)
-    block_seed: NonNegativeInt = 0
-    n_halves: NonNegativeInt = 10
-    chance_draws: NonNegativeInt = 3
-    memory_gb: PositiveFloat = 4.0
-
-    @field_validator("measures")
-    @classmethod
-    def _known(cls, measures: list[str]) -> list[str]:
-        from simcons.similarity import lookup
-
-        for name in measures:
-            try:
-                lookup(name)
-            except UserError as error:
-                raise ValueError(str(error)) from None
-        return _unique(measures, "measure")
-
-
-def _protocol(section: Any) -> Protocol:
-    if not isinstance(section, dict):
-        raise ValueError(f"probe: got {section!r}; allowed: a map of settings")
-    try:
-        return Protocol.from_params(section)
-    except UserError as error:
-        raise ValueError(str(error)) from None
-
-
-class Consistency(_Section):
-    """The consistency and performance-gap stages.
-
-    Attributes
-    ----------
-    methods
-        Correlations of similarities over model pairs.
-    categories
-        Model categories whose pairs of values are analysed.
-    min_pairs
-        Groups with fewer model pairs are left out, and listed.
-    n_bootstrap, n_permutations, confidence, seed
-        Of intervals and tests.
-    contrast, strata
-        Contrasts between the groups of a category within groups of others.
-    given
-        What partial correlations hold fixed.
-    anchors
-        Ids of models whose own consistency is shown.
-    overlaps
-        Lists of data sets that share images.
-    accuracy_from
-        Data set without probes of its own -> the one whose probe accuracies stand for them (a
-        subset of ImageNet -> ImageNet).
-    labels
-        The models' categories: the ``paper``'s, or ``corrected`` where the weights contradict them.
-    """
-
-    methods: list[Method] = Field(min_length=1)
-    categories: list[Category]
-    min_pairs: int = Field(default=3, ge=3)
-    n_bootstrap: int = Field(default=2000, ge=100)
-    n_permutations: int = Field(default=2000, ge=100)
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    seed: NonNegativeInt = 0
-    contrast: Category | None = None
-    strata: list[Category] = []
-    given: list[Category] = []
-    anchors: list[str] = []
-    overlaps: list[list[str]] = []
-    accuracy_from: dict[str, str] = {}
-    labels: Labels = "paper"
-
-
-class ZooLearned(_Section):
-    """When a zoo model counts as having learned.
-
-    Attributes
-    ----------
-    margin
-        Its linear probes, averaged over the data sets that no zoo model trained on, must beat those
-        of its architecture's untrained controls by this much accuracy (0 to 1).
-    """
-
-    margin: float = Field(default=0.02, ge=0, le=1)
-
-
-class Study(_Section):
+class Study(Checked):
     """A study: params.yaml as a whole. Every section is there, since DVC refuses to miss one.
 
     Attributes
@@ -267,12 +79,12 @@ class Study(_Section):
 
     study: str
     numerics: Numerics
-    datasets: dict[str, Dataset]
-    similarity_datasets: list[str]
-    probe_datasets: list[str]
+    datasets: dict[str, Annotated[Dataset, EMPTY_IS_DEFAULT]]
+    similarity_datasets: Names
+    probe_datasets: Names
     variants: dict[str, str]
     imported: Imported
-    models: list[str] = Field(min_length=1)
+    models: Annotated[list[Annotated[str, found_by(model_spec)]], DISTINCT, Field(min_length=1)]
     zoo: dict[str, dict[str, Any]]
     zoo_training: dict[str, Any]
     zoo_objectives: dict[str, dict[str, Any]]
@@ -280,113 +92,91 @@ class Study(_Section):
     features: Features
     subset: Subset
     similarity: Similarity
-    probe: Annotated[Protocol, PlainValidator(_protocol)]
+    probe: Protocol
     consistency: Consistency
 
-    @field_validator("models")
-    @classmethod
-    def _models(cls, models: list[str]) -> list[str]:
-        for model in models:
-            _as_value_error(model_spec, model)
-        return _unique(models, "model")
-
-    @field_validator("datasets", mode="before")
-    @classmethod
-    def _empty_entries(cls, datasets: Any) -> Any:
-        if not isinstance(datasets, dict):
-            return datasets
-        return {name: entry if entry is not None else {} for name, entry in datasets.items()}
-
     @model_validator(mode="after")
-    def _zoo(self) -> Study:
-        for name in self.zoo:
-            if re.fullmatch(r"[a-z0-9_]+", name) is None:
-                raise ValueError(
-                    f"zoo: '{name}' names a folder and a stage, so it may hold only a-z, 0-9 and _"
-                )
-            if name in catalogue_models():
-                raise ValueError(f"zoo: '{name}' is a model of the catalogue; take another name")
-            spec = _as_value_error(self.zoo_spec, name)
-            for dataset in spec.training_sets:
-                if dataset not in self.datasets:
-                    raise ValueError(
-                        f"zoo.{name}.training_sets: unknown data set '{dataset}': "
-                        f"{did_you_mean(dataset, self.datasets)}"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _names_in_consistency(self) -> Study:
-        for anchor in self.consistency.anchors:
-            if anchor not in [*self.models, *self.zoo]:
-                hint = did_you_mean(anchor, [*self.models, *self.zoo])
-                raise ValueError(f"consistency.anchors: unknown model '{anchor}': {hint}")
-        measured, probed = self.measured(), self.probed()
-        for dataset in {d for group in self.consistency.overlaps for d in group}:
-            _known("consistency.overlaps", dataset, measured)
-        for dataset, other in self.consistency.accuracy_from.items():
-            _known("consistency.accuracy_from", dataset, measured)
-            _known(f"consistency.accuracy_from.{dataset}", other, probed)
-            if dataset in probed:
-                raise ValueError(
-                    f"consistency.accuracy_from: '{dataset}' is probed itself; take it out here"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _roles(self) -> Study:
-        """Check which data sets are measured, probed and imported."""
-        for key, published in (("similarity", "similarity"), ("probe", "probes")):
-            own, given = getattr(self, f"{key}_datasets"), getattr(self.imported, published)
-            for dataset in _unique(own, f"{key}_datasets: data set"):
-                _known(f"{key}_datasets", dataset, self.datasets)
-            for dataset in _unique(given, f"imported.{published}: data set"):
-                _known(f"imported.{published}", dataset, dataset_specs())
-                if dataset in own:
-                    raise ValueError(
-                        f"imported.{published}: '{dataset}' is in {key}_datasets too; its "
-                        f"results are either computed or imported"
-                    )
+    def _names_fit(self) -> Study:
+        """Check every name that the study takes from another section or from the catalogue."""
+        self._check_datasets()
+        self._check_zoo()
+        self._check_variants()
+        for section in ("similarity", "probe"):
+            self._check_results(section)
         if not self.measured():
-            raise ValueError("similarity_datasets: got []; name at least one data set")
-        if self.zoo and (self.imported.similarity or self.imported.probes):
-            raise ValueError("imported: published results hold no model of the zoo; leave zoo {}")
+            raise UserError("similarity_datasets: got []; name at least one data set")
+        self._check_consistency()
         return self
 
-    @model_validator(mode="after")
-    def _variants(self) -> Study:
-        for name, parent in self.variants.items():
-            _known("variants", name, self.datasets)
-            _known(f"variants.{name}", parent, self.probe_datasets)
-            wanted = _as_value_error(self.dataset_spec, name).variant_of
-            if wanted is None:
-                raise ValueError(f"variants: '{name}' has a train split; name it in probe_datasets")
-            if _as_value_error(self.dataset_spec, parent).id != wanted:
-                raise ValueError(f"variants.{name}: got '{parent}'; it is a variant of '{wanted}'")
-        for key in ("similarity_datasets", "probe_datasets"):
-            for name in getattr(self, key):
-                if self.dataset_spec(name).variant_of is not None:
-                    raise ValueError(
-                        f"{key}: '{name}' has a test split only; name it in variants instead"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _datasets(self) -> Study:
+    def _check_datasets(self) -> None:
         for name, entry in self.datasets.items():
             if folder_name(name) != name:
-                raise ValueError(
+                raise UserError(
                     f"datasets: '{name}' names a folder and a stage, so it may hold only "
                     f"a-z, 0-9 and _; write '{folder_name(name)}: {{id: {name}}}'"
                 )
-            spec = _as_value_error(dataset_spec, entry.id or name)
+            try:
+                spec = dataset_spec(entry.id or name)
+            except UserError as error:
+                raise UserError(f"datasets.{name}: {error}") from None
             for option in entry.options:
-                if option not in spec.options:
-                    raise ValueError(
-                        f"datasets.{name}.options: unknown option '{option}': "
-                        f"{did_you_mean(option, spec.options)}"
-                    )
-        return self
+                known("option", option, spec.options, key=f"datasets.{name}.options")
+
+    def _check_zoo(self) -> None:
+        for name in self.zoo:
+            if re.fullmatch(r"[a-z0-9_]+", name) is None:
+                raise UserError(
+                    f"zoo: '{name}' names a folder and a stage, so it may hold only a-z, 0-9 and _"
+                )
+            if name in model_specs():
+                raise UserError(f"zoo: '{name}' is a model of the catalogue; take another name")
+            for dataset in self.zoo_spec(name).training_sets:
+                known("data set", dataset, self.datasets, key=f"zoo.{name}.training_sets")
+
+    def _check_variants(self) -> None:
+        for name, parent in self.variants.items():
+            known("data set", name, self.datasets, key="variants")
+            known("data set", parent, self.probe_datasets, key=f"variants.{name}")
+            wanted = self.dataset_spec(name).variant_of
+            if wanted is None:
+                raise UserError(f"variants: '{name}' has a train split; name it in probe_datasets")
+            if self.dataset_spec(parent).id != wanted:
+                raise UserError(f"variants.{name}: got '{parent}'; it is a variant of '{wanted}'")
+
+    def _check_results(self, section: str) -> None:
+        """Check which data sets have similarities, or probes, of their own and which imported."""
+        key, published = f"{section}_datasets", "probes" if section == "probe" else section
+        own, imported = getattr(self, key), getattr(self.imported, published)
+        for name in own:
+            known("data set", name, self.datasets, key=key)
+            if self.dataset_spec(name).variant_of is not None:
+                raise UserError(
+                    f"{key}: '{name}' has a test split only; name it in variants instead"
+                )
+        if imported and self.imported.name is None:
+            raise UserError("imported.name: got None; name the folder below imports/")
+        for name in imported:
+            known("data set", name, dataset_specs(), key=f"imported.{published}")
+            if name in own:
+                raise UserError(
+                    f"imported.{published}: '{name}' is in {key} too; its results are either "
+                    f"computed or imported"
+                )
+        if imported and self.zoo:
+            raise UserError("imported: published results hold no model of the zoo; leave zoo {}")
+
+    def _check_consistency(self) -> None:
+        for anchor in self.consistency.anchors:
+            known("model", anchor, [*self.models, *self.zoo], key="consistency.anchors")
+        for name in {name for group in self.consistency.overlaps for name in group}:
+            known("data set", name, self.measured(), key="consistency.overlaps")
+        for name, other in self.consistency.accuracy_from.items():
+            known("data set", name, self.measured(), key="consistency.accuracy_from")
+            known("data set", other, self.probed(), key=f"consistency.accuracy_from.{name}")
+            if name in self.probed():
+                raise UserError(
+                    f"consistency.accuracy_from: '{name}' is probed itself; take it out here"
+                )
 
     def dataset_spec(self, name: str) -> DatasetSpec:
         """Return the catalogue's entry of a data set of the study, with the study's options.
@@ -396,13 +186,7 @@ class Study(_Section):
         UserError
             If the study has no such data set.
         """
-        if name not in self.names():
-            raise UserError(
-                f"study '{self.study}' has no data set '{name}': {did_you_mean(name, self.names())}"
-            )
-        if name not in self.datasets:
-            return dataset_spec(name)
-        entry = self.datasets[name]
+        entry = self.datasets.get(known("data set", name, self.names(), key=self._key), Dataset())
         spec = dataset_spec(entry.id or name)
         return spec.model_copy(update={"options": {**spec.options, **entry.options}})
 
@@ -447,36 +231,17 @@ class Study(_Section):
         UserError
             If the study has no such zoo model, or its spec is not valid.
         """
-        if name not in self.zoo:
-            raise UserError(
-                f"study '{self.study}' has no zoo model '{name}': {did_you_mean(name, self.zoo)}"
-            )
-        return resolve_spec(name, self.zoo[name], self.zoo_training, self.zoo_objectives)
+        entry = self.zoo[known("zoo model", name, self.zoo, key=self._key)]
+        return resolve_spec(name, entry, self.zoo_training, self.zoo_objectives)
+
+    @property
+    def _key(self) -> str:
+        return f"study '{self.study}'"
 
     def held_out(self) -> list[str]:
         """Return the data sets with probes that no zoo model trains on, sorted."""
         seen = {d for name in self.zoo for d in self.zoo_spec(name).training_sets}
         return sorted(set(self.probed()) - seen)
-
-
-def _as_value_error(check: Any, name: str) -> Any:
-    try:
-        return check(name)
-    except UserError as error:
-        raise ValueError(str(error)) from None
-
-
-def _known(key: str, name: str, allowed: Iterable[str]) -> None:
-    """Refuse an unknown data set."""
-    if name not in allowed:
-        raise ValueError(f"{key}: unknown data set '{name}': {did_you_mean(name, allowed)}")
-
-
-def _unique(names: list[str], what: str) -> list[str]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{what} '{twice[0]}' is listed twice")
-    return names
 
 
 def load_study(path: Path = Path("params.yaml")) -> Study:

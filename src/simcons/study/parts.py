@@ -1,6 +1,6 @@
-"""Model groups: a SLURM array computes a stage's models in parts, each task its own.
+"""Parts of the models: each task of a SLURM array computes its own, so that none does all.
 
-``SIMCONS_MODEL_GROUP=k/n`` makes a stage compute the k-th of n groups into the store and write no
+``SIMCONS_MODEL_GROUP=k/n`` makes a stage compute the k-th of n parts into the store and write no
 output; the stage run without it then finds everything there and writes its output.
 """
 
@@ -12,15 +12,15 @@ from collections.abc import Mapping
 
 from simcons.core.errors import UserError
 
-GROUP_VARIABLE = "SIMCONS_MODEL_GROUP"
+PART_VARIABLE = "SIMCONS_MODEL_GROUP"
 
 
-def model_group(
+def model_part(
     costs: Mapping[str, float], environ: Mapping[str, str] = os.environ
 ) -> list[str] | None:
-    """Return the models of this task's group, sorted; None if the stage is not run in parts.
+    """Return the models of this task's part, sorted; None if the stage is not run in parts.
 
-    Groups are balanced: models go from the costliest on to the group that has least so far.
+    Parts are balanced: models go from the costliest on to the part that has least so far.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ def model_group(
     UserError
         If the variable is not k/n with 1 <= k <= n.
     """
-    text = environ.get(GROUP_VARIABLE)
+    text = environ.get(PART_VARIABLE)
     if text is None:
         return None
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise UserError(f"{GROUP_VARIABLE}: got {text!r}; allowed: k/n with 1 <= k <= n, as 2/8")
+        raise UserError(f"{PART_VARIABLE}: got {text!r}; allowed: k/n with 1 <= k <= n, as 2/8")
     k, n = int(found[1]), int(found[2])
-    groups: list[list[str]] = [[] for _ in range(n)]
+    parts: list[list[str]] = [[] for _ in range(n)]
     loads = [0.0] * n
     for model in sorted(costs, key=lambda m: (-costs[m], m)):
-        lightest = min(range(n), key=lambda g: (loads[g], len(groups[g]), g))
-        groups[lightest].append(model)
+        lightest = min(range(n), key=lambda part: (loads[part], len(parts[part]), part))
+        parts[lightest].append(model)
         loads[lightest] += costs[model]
-    return sorted(groups[k - 1])
+    return sorted(parts[k - 1])

@@ -7,6 +7,7 @@ computed.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def place_model(
     UserError
         If the model or measure is unknown, or features are missing or of other images.
     """
-    from simcons.consistency import place
+    from simcons.consistency import Analysis, Settings, place
 
     if measure not in study.similarity.measures:
         hint = did_you_mean(measure, study.similarity.measures)
@@ -67,18 +68,9 @@ def place_model(
         if model in study.model_specs():
             raise UserError(f"'{model}' is a model of the study; give the new one another name")
         new = _compared(study, paths, model, measure, features)
-    wanted = study.consistency
-    methods = [method for method in wanted.methods if method != "kendall"] or ["pearson"]
-    return place(
-        matrices,
-        new,
-        study.model_table(),
-        wanted.categories,
-        methods,
-        n_bootstrap=wanted.n_bootstrap,
-        confidence=wanted.confidence,
-        seed=wanted.seed,
-    )
+    settings = Settings.of(study.consistency)
+    settings = dataclasses.replace(settings, methods=settings.resampled or ["pearson"])
+    return place(Analysis.of(matrices, study.model_table(), settings, measure), new)
 
 
 def _taken_out(

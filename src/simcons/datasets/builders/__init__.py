@@ -2,8 +2,8 @@
 
 A data set is one module here, named by its catalogue id, with
 
-- ``OPTIONS``: the dataclass of its options (`SampledOptions`, `SplitOptions` or its own), and
-- ``build(options) -> BuiltDataset``.
+- ``OPTIONS``: the model of its options (`SampledOptions`, `SplitOptions` or its own), and
+- ``build(options) -> LabelledImages``.
 
 Nothing else has to be told of a new module but the catalogue (``catalog/datasets.yaml``, which
 holds the options' values). What several builders need is in the modules that begin with ``_``.
@@ -16,10 +16,8 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
-from simcons.core.errors import UserError, did_you_mean
-from simcons.datasets.builders._common import BuiltDataset, Item, parse_options
-
-__all__ = ["BuiltDataset", "Item", "builder_names", "run_builder"]
+from simcons.core.validation import known, validated
+from simcons.datasets.shard_writer import LabelledImages
 
 
 def builder_names() -> list[str]:
@@ -28,7 +26,7 @@ def builder_names() -> list[str]:
     return sorted(name for name in modules if not name.startswith("_"))
 
 
-def run_builder(name: str, options: Mapping[str, Any]) -> BuiltDataset:
+def run_builder(name: str, options: Mapping[str, Any]) -> LabelledImages:
     """Build a data set's images with the builder of that name.
 
     Raises
@@ -36,7 +34,7 @@ def run_builder(name: str, options: Mapping[str, Any]) -> BuiltDataset:
     UserError
         If there is no such builder, or an option is unknown, missing or out of range.
     """
-    if name not in builder_names():
-        raise UserError(f"no builder of data set '{name}'; {did_you_mean(name, builder_names())}")
+    known("data set", name, builder_names(), key="builder")
     module = importlib.import_module(f"{__name__}.{name}")
-    return module.build(parse_options(module.OPTIONS, options, name))
+    where = f"data set '{name}'"
+    return module.build(validated(module.OPTIONS, dict(options), where=where, key="options"))

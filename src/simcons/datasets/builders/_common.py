@@ -1,50 +1,32 @@
-"""What every builder needs: items, options, splits, generators per image, files of packages."""
+"""What every builder needs: options, splits, generators per image, files of packages."""
 
 from __future__ import annotations
 
 import importlib.util
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError
 from simcons.core.paths import SPLITS
+from simcons.core.validation import Checked
+from simcons.datasets.shard_writer import Labelled, LabelledImages
+from simcons.datasets.subsets import split_by_class
 
-OptionsT = TypeVar("OptionsT")
 Draw = Callable[[int, str, np.random.Generator], Image.Image]
 
 
-class Item(NamedTuple):
-    """One labelled image; keys are unique in a split."""
-
-    key: str
-    image: Image.Image
-    label: int
+Count = Annotated[int, Field(strict=True, ge=1)]
+Seed = Annotated[int, Field(strict=True, ge=0)]
 
 
-@dataclass(frozen=True)
-class BuiltDataset:
-    """What a builder gives: class names in label order, and the images of both splits.
-
-    The images may be generators (made while they are written), to be read once; so their numbers
-    are given beside.
-    """
-
-    classnames: tuple[str, ...]
-    train: Iterable[Item]
-    test: Iterable[Item]
-    n_train: int
-    n_test: int
-
-
-@dataclass(frozen=True)
-class SampledOptions:
+class SampledOptions(Checked):
     """Options of a data set that is rendered, or cut from photographs, to any size.
 
     Parameters
@@ -57,14 +39,13 @@ class SampledOptions:
         Images of each class.
     """
 
-    seed: int = field(metadata={"minimum": 0})
-    size: int = field(metadata={"minimum": 24})
-    train_per_class: int = field(metadata={"minimum": 1})
-    test_per_class: int = field(metadata={"minimum": 1})
+    seed: Seed
+    size: Annotated[int, Field(strict=True, ge=24)]
+    train_per_class: Count
+    test_per_class: Count
 
 
-@dataclass(frozen=True)
-class SplitOptions:
+class SplitOptions(Checked):
     """Options of a data set of given images.
 
     Parameters
@@ -75,41 +56,8 @@ class SplitOptions:
         The share of each class that is for the test.
     """
 
-    seed: int = field(metadata={"minimum": 0})
-    test_fraction: float = field(metadata={"between": (0.0, 1.0)})
-
-
-def parse_options(kind: type[OptionsT], options: Mapping[str, Any], name: str) -> OptionsT:
-    """Check a mapping of options and make the dataclass of them.
-
-    Raises
-    ------
-    UserError
-        If an option is unknown, missing, of the wrong type or out of range.
-    """
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
-    for option in options:
-        if option not in known:
-            raise UserError(
-                f"data set '{name}': unknown option '{option}'; {did_you_mean(option, known)}"
-            )
-    for option, item in known.items():
-        if option not in options:
-            raise UserError(f"data set '{name}': option '{option}' is missing")
-        _check_option(name, option, options[option], item.metadata)
-    return kind(**options)
-
-
-def _check_option(name: str, option: str, value: Any, limits: Mapping[str, Any]) -> None:
-    where = f"data set '{name}': option '{option}' is {value!r}"
-    if "minimum" in limits:
-        least = limits["minimum"]
-        if type(value) is not int or value < least:
-            raise UserError(f"{where}, allowed: a whole number of {least} or more")
-    else:
-        low, high = limits["between"]
-        if type(value) is not float or not low < value < high:
-            raise UserError(f"{where}, allowed: a number between {low} and {high}, both excluded")
+    seed: Seed
+    test_fraction: Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 def image_rng(name: str, seed: int, split: str, label: int, number: int) -> np.random.Generator:
@@ -124,7 +72,7 @@ def image_rng(name: str, seed: int, split: str, label: int, number: int) -> np.r
 
 def sampled(
     name: str, classnames: Sequence[str], options: SampledOptions, draw: Draw
-) -> BuiltDataset:
+) -> LabelledImages:
     """Make a data set by drawing every image from its class.
 
     Parameters
@@ -140,67 +88,24 @@ def sampled(
 
     Returns
     -------
-    BuiltDataset
+    LabelledImages
         Classes in turn, so that every shard holds all classes.
     """
 
-    def items(split: str, per_class: int) -> Iterator[Item]:
+    def items(split: str, per_class: int) -> Iterator[Labelled]:
         for number in range(per_class):
             for label in range(len(classnames)):
                 rng = image_rng(name, options.seed, split, label, number)
-                yield Item(f"{label:02d}_{number:04d}", draw(label, split, rng), label)
+                yield Labelled(f"{label:02d}_{number:04d}", draw(label, split, rng), label)
 
-    n_train, n_test = options.train_per_class, options.test_per_class
-    return BuiltDataset(
-        classnames=tuple(classnames),
-        train=items("train", n_train),
-        test=items("test", n_test),
-        n_train=n_train * len(classnames),
-        n_test=n_test * len(classnames),
-    )
-
-
-def stratified_split(
-    targets: ArrayLike, test_fraction: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split rows at random into train and test, each class by the same share.
-
-    Parameters
-    ----------
-    targets
-        (n,) labels.
-    test_fraction
-        The share of each class that goes to the test, rounded; at least one image of each class
-        goes to either split.
-    seed
-        Of the draw.
-
-    Returns
-    -------
-    tuple
-        Train and test rows, each sorted.
-
-    Raises
-    ------
-    UserError
-        If a class has fewer than two images.
-    """
-    labels = np.asarray(targets)
-    rng = np.random.default_rng(seed)
-    test = []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        if rows.size < 2:
-            raise UserError(f"class {label} has one image, too few to split")
-        n_test = int(np.clip(round(test_fraction * rows.size), 1, rows.size - 1))
-        test.append(rng.choice(rows, n_test, replace=False))
-    test_rows = np.sort(np.concatenate(test)).astype(np.int64)
-    return np.setdiff1d(np.arange(labels.size, dtype=np.int64), test_rows), test_rows
+    counts = {"train": options.train_per_class, "test": options.test_per_class}
+    splits = {split: (n * len(classnames), items(split, n)) for split, n in counts.items()}
+    return LabelledImages(tuple(classnames), splits)
 
 
 def split_images(
     images: NDArray[np.uint8], targets: NDArray[np.int64], options: SplitOptions
-) -> BuiltDataset:
+) -> LabelledImages:
     """Make a data set of given grey images of digits, split at random by class.
 
     Parameters
@@ -214,17 +119,18 @@ def split_images(
 
     Returns
     -------
-    BuiltDataset
+    LabelledImages
         The key of an image is its row number.
     """
-    train, test = stratified_split(targets, options.test_fraction, options.seed)
+    train, test = split_by_class(targets, options.test_fraction, options.seed)
 
-    def items(rows: NDArray[np.int64]) -> Iterator[Item]:
+    def items(rows: NDArray[np.int64]) -> Iterator[Labelled]:
         for row in rows:
-            yield Item(f"{row:05d}", Image.fromarray(images[row]), int(targets[row]))
+            yield Labelled(f"{row:05d}", Image.fromarray(images[row]), int(targets[row]))
 
     names = tuple(str(label) for label in np.unique(targets))
-    return BuiltDataset(names, items(train), items(test), len(train), len(test))
+    rows = {"train": train, "test": test}
+    return LabelledImages(names, {split: (len(r), items(r)) for split, r in rows.items()})
 
 
 def package_file(package: str, *parts: str) -> Path:

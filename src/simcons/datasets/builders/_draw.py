@@ -29,15 +29,15 @@ def contrasting_colours(rng: np.random.Generator, difference: float = 0.3) -> tu
             return first, second
 
 
-def place(
+def random_affine(
     ink: Image.Image,
     size: int,
     rng: np.random.Generator,
     *,
     scale: tuple[float, float],
     rotation: float,
-    shear: float = 0.0,
-    stretch: float = 0.0,
+    shear: float = 0.15,
+    stretch: float = 0.15,
     margin: int = 1,
 ) -> Array:
     """Put ink on a square canvas by a random affine map, never clipped.

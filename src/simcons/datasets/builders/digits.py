@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcons.datasets.builders._common import BuiltDataset, SplitOptions, split_images
+from simcons.datasets.builders._common import SplitOptions, split_images
+from simcons.datasets.shard_writer import LabelledImages
 
 OPTIONS = SplitOptions
 
 
-def build(options: SplitOptions) -> BuiltDataset:
+def build(options: SplitOptions) -> LabelledImages:
     """Return the digits, grey levels 0 to 16 spread over 0 to 255."""
     from sklearn.datasets import load_digits
 

@@ -8,27 +8,22 @@ import numpy as np
 from PIL import Image
 
 from simcons.datasets.builders import _draw as draw
-from simcons.datasets.builders._common import BuiltDataset, SampledOptions, sampled
+from simcons.datasets.builders._common import SampledOptions, sampled
 from simcons.datasets.builders._fonts import SPLIT_FAMILIES, faces_with, glyph
+from simcons.datasets.shard_writer import LabelledImages
 
 OPTIONS = SampledOptions
 CLASSES = string.ascii_uppercase
 
 
-def build(options: SampledOptions) -> BuiltDataset:
+def build(options: SampledOptions) -> LabelledImages:
     """Return the letters with small random affine changes, blur and noise."""
 
     def letter(label: int, split: str, rng: np.random.Generator) -> Image.Image:
         char = CLASSES[label]
         face = str(rng.choice(faces_with(char, SPLIT_FAMILIES[split])))
-        ink = draw.place(
-            glyph(face, char),
-            options.size,
-            rng,
-            scale=(0.55, 0.85),
-            rotation=10,
-            shear=0.15,
-            stretch=0.15,
+        ink = draw.random_affine(
+            glyph(face, char), options.size, rng, scale=(0.55, 0.85), rotation=10
         )
         paper, dark = rng.uniform(0.65, 1.0), rng.uniform(0.0, 0.35)
         if rng.random() < 0.2:

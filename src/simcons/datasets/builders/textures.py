@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from simcons.datasets.builders import _draw as draw
-from simcons.datasets.builders._common import BuiltDataset, SampledOptions, sampled
+from simcons.datasets.builders._common import SampledOptions, sampled
 from simcons.datasets.builders._draw import Array
+from simcons.datasets.shard_writer import LabelledImages
 
 OPTIONS = SampledOptions
 Process = Callable[[np.random.Generator, int], Array]
@@ -140,28 +142,16 @@ def _band_noise(rng: np.random.Generator, size: int) -> Array:
     return draw.spectral_noise(rng, size, 0.0, (0.85 * middle, 1.15 * middle))
 
 
-def _white_noise(rng: np.random.Generator, size: int) -> Array:
-    return draw.spectral_noise(rng, size, 0.0)
-
-
-def _pink_noise(rng: np.random.Generator, size: int) -> Array:
-    return draw.spectral_noise(rng, size, 1.0)
-
-
-def _brown_noise(rng: np.random.Generator, size: int) -> Array:
-    return draw.spectral_noise(rng, size, 2.0)
-
-
 PROCESSES: dict[str, Process] = {
     "band noise": _band_noise,
     "blobs": _blobs,
     "bricks": _bricks,
-    "brown noise": _brown_noise,
+    "brown noise": partial(draw.spectral_noise, exponent=2.0),
     "cells": _cells,
     "checker": _checker,
     "grating": _grating,
     "lattice": _lattice,
-    "pink noise": _pink_noise,
+    "pink noise": partial(draw.spectral_noise, exponent=1.0),
     "plaid": _plaid,
     "rings": _rings,
     "scattered dots": _scattered_dots,
@@ -169,11 +159,11 @@ PROCESSES: dict[str, Process] = {
     "spiral": _spiral,
     "spokes": _spokes,
     "waves": _waves,
-    "white noise": _white_noise,
+    "white noise": partial(draw.spectral_noise, exponent=0.0),
 }
 
 
-def build(options: SampledOptions) -> BuiltDataset:
+def build(options: SampledOptions) -> LabelledImages:
     """Return the textures, each between two random colours, with blur and noise."""
     processes = list(PROCESSES.values())
 

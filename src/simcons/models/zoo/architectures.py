@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simcons.models.zoo.spec import ARCHITECTURES, STRIDE
+from simcons.models.zoo.sizes import ARCHITECTURES, STRIDE
 
 
 class Encoder(nn.Module):
@@ -142,15 +142,15 @@ def _vit(width: int, depth: int, grid: int) -> tuple[nn.Module, int]:
     return VisionTransformer(width, depth, grid), width
 
 
-# Name -> (own width, builder of (body, feature_dim) from width and grid).
-_BUILDERS: dict[str, tuple[int, Callable[[int, int], tuple[nn.Module, int]]]] = {
-    "conv_plain": (24, lambda width, grid: plain_convnet(width)),
-    "conv_small": (16, lambda width, grid: residual_convnet(width)),
-    "conv_wide": (24, lambda width, grid: residual_convnet(width)),
-    "vit_small": (64, lambda width, grid: _vit(width, 2, grid)),
-    "vit_wide": (96, lambda width, grid: _vit(width, 2, grid)),
+# Name -> builder of (body, feature_dim) from width and grid.
+_BUILDERS: dict[str, Callable[[int, int], tuple[nn.Module, int]]] = {
+    "conv_plain": lambda width, grid: plain_convnet(width),
+    "conv_small": lambda width, grid: residual_convnet(width),
+    "conv_wide": lambda width, grid: residual_convnet(width),
+    "vit_small": lambda width, grid: _vit(width, 2, grid),
+    "vit_wide": lambda width, grid: _vit(width, 2, grid),
 }
-assert tuple(sorted(_BUILDERS)) == ARCHITECTURES
+assert _BUILDERS.keys() == ARCHITECTURES.keys()
 
 
 def make_encoder(architecture: str, image_size: int, width: int | None = None) -> Encoder:
@@ -159,9 +159,8 @@ def make_encoder(architecture: str, image_size: int, width: int | None = None) -
     Convolutions start with He et al. (2015, arXiv 1502.01852), equation 10, so that an untrained
     net keeps the scale of its input; linear layers with Xavier's uniform and no bias, as ViTs do.
     """
-    own_width, build = _BUILDERS[architecture]
     grid = image_size // STRIDE
-    body, feature_dim = build(width or own_width, grid)
+    body, feature_dim = _BUILDERS[architecture](width or ARCHITECTURES[architecture].width, grid)
     for module in body.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from simcons.catalog import ModelSpec, WeightsSpec
+from simcons.core.files import sha256_json
+from simcons.models.zoo.sizes import ARCHITECTURES
 from simcons.models.zoo.spec import UNTRAINED, ZooSpec
 
 OBJECTIVE_LABELS = {
@@ -14,14 +16,6 @@ OBJECTIVE_LABELS = {
     "image_text": "Image-Text",
     "rotation": "Rotation",
     UNTRAINED: "Untrained",
-}
-# Architecture -> feature dimension per unit of base width, own width, parameters at that width.
-_FACTS = {
-    "conv_plain": (3, 24, 136_008),
-    "conv_small": (4, 16, 97_680),
-    "conv_wide": (4, 24, 219_096),
-    "vit_small": (1, 64, 91_792),
-    "vit_wide": (1, 96, 204_120),
 }
 
 
@@ -42,7 +36,7 @@ def zoo_model_spec(name: str, spec: ZooSpec, weights: str) -> ModelSpec:
     ModelSpec
         ``family`` is shared by models that differ in the seed alone.
     """
-    factor, own_width, params = _FACTS[spec.architecture]
+    size = ARCHITECTURES[spec.architecture]
     architecture = spec.architecture if spec.width is None else f"{spec.architecture}_{spec.width}"
     transformer = spec.architecture.startswith("vit")
     return ModelSpec(
@@ -56,8 +50,8 @@ def zoo_model_spec(name: str, spec: ZooSpec, weights: str) -> ModelSpec:
         train_data=" + ".join(spec.training_sets) or "none",
         train_data_class="Demo mixture" if spec.trained else "none",
         size_class="small",
-        params=params if spec.width is None else None,
-        feature_dim=factor * (spec.width or own_width),
+        params=size.params if spec.width is None else None,
+        feature_dim=size.dims_per_width * (spec.width or size.width),
         layer="pooled",
         family=_family(spec, architecture),
         seed=spec.seed,
@@ -68,7 +62,5 @@ def zoo_model_spec(name: str, spec: ZooSpec, weights: str) -> ModelSpec:
 
 def _family(spec: ZooSpec, architecture: str) -> str:
     """Return a name that models share exactly when they differ in the seed alone."""
-    from simcons.core.files import sha256_json
-
     rest = spec.model_dump(mode="json", exclude={"seed"})
     return f"zoo_{spec.objective}_{architecture}_{sha256_json(rest)[:6]}"

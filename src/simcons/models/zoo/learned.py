@@ -65,34 +65,24 @@ def learned(
             raise UserError(f"zoo: no probe accuracy of model {model} on data set {dataset}")
     control = models["objective"] == UNTRAINED
     controls = mean[control].groupby(models.loc[control, "architecture"]).mean()
-    rows = [
-        _row(model, models.loc[model], mean.loc[model], controls, margin)
-        for model in sorted(models.index[~control])
-    ]
-    return pd.DataFrame(rows)
-
-
-def _row(
-    model: str, about: pd.Series, own: pd.Series, controls: pd.DataFrame, margin: float
-) -> dict[str, Any]:
-    architecture = about["architecture"]
-    if architecture not in controls.index:
-        raise UserError(
-            f"zoo: model {model} has no control; add an untrained {architecture} to the study"
-        )
-    control = controls.loc[architecture]
-    gains = own - control
-    return {
-        "model": model,
-        "objective": about["objective"],
-        "architecture": architecture,
-        "accuracy": float(own.mean()),
-        "control_accuracy": float(control.mean()),
-        "gain": float(gains.mean()),
-        "worst_gain": float(gains.min()),
-        "worst_dataset": str(gains.idxmin()),
-        "learned": bool(gains.mean() >= margin),
-    }
+    table = models.loc[~control, ["objective", "architecture"]].sort_index()
+    for model, architecture in table["architecture"].items():
+        if architecture not in controls.index:
+            raise UserError(
+                f"zoo: model {model} has no control; add an untrained {architecture} to the study"
+            )
+    own, theirs = mean.loc[table.index], controls.loc[table["architecture"]].set_axis(table.index)
+    gains = own - theirs
+    gain = gains.mean(axis=1)
+    found = table.assign(
+        accuracy=own.mean(axis=1),
+        control_accuracy=theirs.mean(axis=1),
+        gain=gain,
+        worst_gain=gains.min(axis=1),
+        worst_dataset=gains.idxmin(axis=1),
+        learned=gain >= margin,
+    )
+    return found.rename_axis("model").reset_index()
 
 
 def learned_summary(table: pd.DataFrame, held_out: Sequence[str], margin: float) -> dict[str, Any]:

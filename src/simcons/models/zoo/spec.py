@@ -6,30 +6,28 @@ No torch here: `simcons study show` validates every spec before anything runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.files import merged
+from simcons.core.validation import DISTINCT, Checked, found_by, known, validated
 from simcons.models.zoo.objectives import default_options, objective_names
+from simcons.models.zoo.sizes import ARCHITECTURES, STRIDE
 
 UNTRAINED = "untrained"
 """The objective of a control: the initial weights, never trained."""
 
-ARCHITECTURES = ("conv_plain", "conv_small", "conv_wide", "vit_small", "vit_wide")
-"""Names of the architectures; `simcons.models.zoo.architectures` builds them."""
 
-STRIDE = 8
-"""Every architecture reduces the image by this factor; an image size must be a multiple of it."""
+def _objective(name: str) -> str:
+    return known("objective", name, [*objective_names(), UNTRAINED])
+
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Optimizer(_Frozen):
+class Optimizer(Checked):
     """Optimiser of all objectives: linear warm-up, then a cosine to 0, over all steps."""
 
     name: Literal["adamw", "sgd"] = "adamw"
@@ -38,7 +36,7 @@ class Optimizer(_Frozen):
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
-class Augmentations(_Frozen):
+class Augmentations(Checked):
     """Random changes of an image; the defaults change nothing.
 
     ``flip_sets`` names the training sets whose images may be mirrored: letters and digits may not,
@@ -59,7 +57,7 @@ class Augmentations(_Frozen):
     noise: Fraction = 0.0
 
 
-class ZooSpec(_Frozen):
+class ZooSpec(Checked):
     """A zoo model: all that decides its weights.
 
     Parameters
@@ -81,12 +79,12 @@ class ZooSpec(_Frozen):
         Settings of the objective, such as ``temperature``; its module has the defaults.
     """
 
-    objective: str
-    architecture: str
+    objective: Annotated[str, found_by(_objective)]
+    architecture: Annotated[str, found_by(lambda name: known("architecture", name, ARCHITECTURES))]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     width: Annotated[int, Field(ge=16, le=256, multiple_of=8)] | None = None
     image_size: Annotated[int, Field(ge=16, le=64, multiple_of=STRIDE)] = 32
-    training_sets: tuple[str, ...] = ()
+    training_sets: Annotated[tuple[str, ...], DISTINCT] = ()
     images_per_set: Annotated[int, Field(ge=1)] | None = None
     epochs: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 32
@@ -105,20 +103,12 @@ class ZooSpec(_Frozen):
         return {**default_options(self.objective), **self.options} if self.trained else {}
 
     @model_validator(mode="after")
-    def _known_names(self) -> ZooSpec:
-        _check_name("objective", self.objective, [*objective_names(), UNTRAINED])
-        _check_name("architecture", self.architecture, ARCHITECTURES)
+    def _fits_the_objective(self) -> ZooSpec:
         allowed = default_options(self.objective) if self.trained else {}
         for option in self.options:
-            _check_name(f"options of objective '{self.objective}'", option, allowed)
+            known("option", option, allowed, key=f"options of objective '{self.objective}'")
         for name in self.augmentations.flip_sets:
-            _check_name("augmentations.flip_sets", name, self.training_sets)
-        if len(set(self.training_sets)) < len(self.training_sets):
-            raise ValueError(f"training_sets: got one twice in {', '.join(self.training_sets)}")
-        return self
-
-    @model_validator(mode="after")
-    def _training_or_control(self) -> ZooSpec:
+            known("training set", name, self.training_sets, key="augmentations.flip_sets")
         if self.trained and not (self.training_sets and self.epochs):
             raise ValueError(
                 f"objective '{self.objective}' needs training_sets (got "
@@ -137,11 +127,7 @@ class ZooSpec(_Frozen):
         UserError
             If a key or value is wrong: one line per fault, naming ``zoo.<name>.<key>``.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            lines = [_explain(f"zoo.{name}", fault) for fault in error.errors()]
-            raise UserError("\n".join(lines)) from None
+        return validated(cls, dict(values), key=f"zoo.{name}")
 
 
 def resolve_spec(
@@ -178,31 +164,5 @@ def resolve_spec(
     shared = dict(training or {})
     if objective == UNTRAINED:
         shared = {key: value for key, value in shared.items() if key == "image_size"}
-    merged: dict[str, Any] = {}
-    for layer in (shared, (objectives or {}).get(objective, {}), entry):
-        for key, value in layer.items():
-            old = merged.get(key)
-            both = isinstance(old, Mapping) and isinstance(value, Mapping)
-            merged[key] = {**old, **value} if both else value  # type: ignore[dict-item]
-    return ZooSpec.parse(name, merged)
-
-
-def _check_name(what: str, name: str, allowed: Any) -> None:
-    if name not in allowed:
-        raise ValueError(f"{what}: got '{name}'; {did_you_mean(name, allowed)}")
-
-
-def _explain(where: str, fault: Any) -> str:
-    """Put one of pydantic's faults into a line for people."""
-    place = [str(part) for part in fault["loc"]]
-    if fault["type"] == "extra_forbidden":
-        owners: dict[str, type[BaseModel]]
-        owners = {"optimizer": Optimizer, "augmentations": Augmentations}
-        owner = owners.get(place[0], ZooSpec) if len(place) > 1 else ZooSpec
-        hint = did_you_mean(place[-1], owner.model_fields, show=20)
-        return f"{'.'.join([where, *place])}: unknown key; {hint}"
-    if fault["type"] == "value_error":
-        return f"{where}: {fault['ctx']['error']}"
-    if fault["type"] == "missing":
-        return f"{'.'.join([where, *place])}: missing"
-    return f"{'.'.join([where, *place])}: got {fault['input']!r}: {fault['msg']}"
+    values = reduce(merged, [shared, (objectives or {}).get(objective, {}), entry])
+    return ZooSpec.parse(name, values)

@@ -7,12 +7,13 @@ Models that share a seed do not share initial weights: they are to be independen
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -21,12 +22,8 @@ from simcons.core.progress import progress
 from simcons.models.zoo.architectures import Encoder, make_encoder
 from simcons.models.zoo.augment import augment
 from simcons.models.zoo.data import TrainingData, normalize
-from simcons.models.zoo.objectives import heads_class
-from simcons.models.zoo.objectives.base import Batch, Heads, Step, Task
+from simcons.models.zoo.heads import Batch, Heads, Step, Task
 from simcons.models.zoo.spec import Optimizer, ZooSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CURVE_COLUMNS = ("epoch", "loss", "accuracy", "learning_rate")
 
@@ -59,6 +56,12 @@ def build_encoder(spec: ZooSpec) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(spec, "encoder"))
         return make_encoder(spec.architecture, spec.image_size, spec.width)
+
+
+def heads_class(objective: str) -> type[Heads]:
+    """Return the class that holds an objective's heads and loss."""
+    found: type[Heads] = importlib.import_module(f"simcons.models.zoo.objectives.{objective}").Heads
+    return found
 
 
 def build_heads(spec: ZooSpec, encoder: Encoder, task: Task) -> Heads:
@@ -106,7 +109,7 @@ def train(
     """
     encoder = build_encoder(spec)
     if not spec.trained:
-        return TrainedModel(_state(encoder), _curve([]))
+        return TrainedModel(_state(encoder), pd.DataFrame(columns=list(CURVE_COLUMNS)))
     if data is None:
         raise UserError(f"zoo model {name}: objective '{spec.objective}' needs training images")
     _check(spec, data, name)
@@ -114,7 +117,7 @@ def train(
         heads = build_heads(spec, encoder, Task(data.class_names, spec.image_size))
         encoder.to(memory_format=torch.channels_last)
         rows = _run(spec, data, encoder, heads, name)
-    return TrainedModel(_state(encoder), _curve(rows))
+    return TrainedModel(_state(encoder), pd.DataFrame(rows, columns=list(CURVE_COLUMNS)))
 
 
 def _run(
@@ -211,9 +214,3 @@ def _fixed_threads(threads: int) -> Iterator[None]:
 
 def _state(encoder: nn.Module) -> dict[str, Tensor]:
     return {key: value.detach().clone().contiguous() for key, value in encoder.state_dict().items()}
-
-
-def _curve(rows: list[tuple[int, float, float, float]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

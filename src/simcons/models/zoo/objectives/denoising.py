@@ -8,27 +8,25 @@ decode, minimise the squared error to the clean x (standardised, as the encoder 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch.nn import functional
 
+from simcons.models.zoo import heads
 from simcons.models.zoo.architectures import Encoder, standardize
-from simcons.models.zoo.objectives import base
 from simcons.models.zoo.objectives.masked_autoencoder import blank, random_mask
 
 OPTIONS: dict[str, float] = {"mask_fraction": 0.4, "patch": 4, "noise": 0.1, "hidden_dim": 256}
 
 
-class Heads(base.Heads):
+class Heads(heads.Heads):
     """A two-layer decoder from the pooled features to all pixels; mean squared error."""
 
-    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
-        super().__init__(encoder, task, options)
-        hidden, pixels = int(options["hidden_dim"]), 3 * task.image_size**2
-        self.decoder = base.mlp(encoder.feature_dim, hidden, pixels)
+    def make(self, encoder: Encoder) -> None:
+        """Make the modules."""
+        hidden, pixels = int(self.options["hidden_dim"]), 3 * self.task.image_size**2
+        self.decoder = heads.mlp(encoder.feature_dim, hidden, pixels)
 
-    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+    def step(self, encoder: Encoder, batch: heads.Batch) -> heads.Step:
         """Return the mean squared error of the rebuilt view."""
         images = batch.view()
         patch = int(self.options["patch"])
@@ -36,4 +34,4 @@ class Heads(base.Heads):
         mask = random_mask(len(images), cells, self.options["mask_fraction"], batch.generator)
         noise = torch.randn(images.shape, generator=batch.generator) * self.options["noise"]
         rebuilt = self.decoder(encoder(blank(images + noise, mask, patch)))
-        return base.Step(functional.mse_loss(rebuilt, standardize(images).flatten(1)))
+        return heads.Step(functional.mse_loss(rebuilt, standardize(images).flatten(1)))

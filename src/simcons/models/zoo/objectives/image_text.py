@@ -12,14 +12,13 @@ captions: unlike the supervised objective, this one is told that a 3 is a 3 in b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simcons.models.zoo import heads
 from simcons.models.zoo.architectures import Encoder, TransformerBlock
-from simcons.models.zoo.objectives import base
 
 OPTIONS: dict[str, float] = {"embedding_dim": 64, "text_width": 64, "max_scale": 100.0}
 TEMPLATES = (
@@ -83,25 +82,25 @@ class TextEncoder(nn.Module):
         return self.projection((hidden * present).sum(1) / present.sum(1))
 
 
-class Heads(base.Heads):
+class Heads(heads.Heads):
     """A linear image projection, a text encoder, and the learned scale."""
 
     tokens: Tensor
 
-    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
-        super().__init__(encoder, task, options)
-        out = int(options["embedding_dim"])
-        tokens, vocabulary = tokenize([c for name in task.class_names for c in captions(name)])
-        self.register_buffer("tokens", tokens.view(task.n_classes, len(TEMPLATES), -1))
+    def make(self, encoder: Encoder) -> None:
+        """Make the modules."""
+        out = int(self.options["embedding_dim"])
+        tokens, vocabulary = tokenize([c for name in self.task.class_names for c in captions(name)])
+        self.register_buffer("tokens", tokens.view(self.task.n_classes, len(TEMPLATES), -1))
         self.image_projection = nn.Linear(encoder.feature_dim, out)
-        width = int(options["text_width"])
+        width = int(self.options["text_width"])
         self.text = TextEncoder(vocabulary, tokens.shape[1], width, out)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
-    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+    def step(self, encoder: Encoder, batch: heads.Batch) -> heads.Step:
         """Return CLIP's loss of a batch, a template drawn for each image."""
         choice = torch.randint(len(TEMPLATES), batch.labels.shape, generator=batch.generator)
         texts = self.text(self.tokens[batch.labels, choice])
         images = self.image_projection(encoder(batch.view()))
         scale = self.log_scale.exp().clamp(max=self.options["max_scale"])
-        return base.Step(clip_loss(clip_logits(images, texts, scale)))
+        return heads.Step(clip_loss(clip_logits(images, texts, scale)))

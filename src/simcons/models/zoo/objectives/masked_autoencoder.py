@@ -9,14 +9,12 @@ pixels: Xie et al., "SimMIM", CVPR 2022 (arXiv 2111.09886).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simcons.models.zoo import heads
 from simcons.models.zoo.architectures import Encoder
-from simcons.models.zoo.objectives import base
 
 OPTIONS: dict[str, float] = {"mask_fraction": 0.6}
 
@@ -60,18 +58,18 @@ def masked_error(prediction: Tensor, images: Tensor, mask: Tensor) -> Tensor:
     return (error * mask).sum() / mask.sum()
 
 
-class Heads(base.Heads):
+class Heads(heads.Heads):
     """A linear decoder on each cell of the encoder's feature map."""
 
-    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
-        super().__init__(encoder, task, options)
-        self.patch = task.image_size // encoder.grid
+    def make(self, encoder: Encoder) -> None:
+        """Make the modules."""
+        self.patch = self.task.image_size // encoder.grid
         self.decoder = nn.Linear(encoder.feature_dim, 3 * self.patch**2)
 
-    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+    def step(self, encoder: Encoder, batch: heads.Batch) -> heads.Step:
         """Return the error on the hidden patches of one view."""
         images = batch.view()
         fraction = self.options["mask_fraction"]
         mask = random_mask(len(images), encoder.grid**2, fraction, batch.generator)
         cells = encoder.feature_map(blank(images, mask, self.patch)).flatten(2).transpose(1, 2)
-        return base.Step(masked_error(self.decoder(cells), images, mask))
+        return heads.Step(masked_error(self.decoder(cells), images, mask))

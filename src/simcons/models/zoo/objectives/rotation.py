@@ -8,14 +8,12 @@ is the same expectation at a quarter of the cost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simcons.models.zoo import heads
 from simcons.models.zoo.architectures import Encoder
-from simcons.models.zoo.objectives import base
 
 OPTIONS: dict[str, float] = {}
 
@@ -29,18 +27,18 @@ def turn(images: Tensor, quarters: Tensor) -> Tensor:
     return turned
 
 
-class Heads(base.Heads):
+class Heads(heads.Heads):
     """A linear classifier of the four rotations."""
 
-    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
-        super().__init__(encoder, task, options)
+    def make(self, encoder: Encoder) -> None:
+        """Make the modules."""
         self.classifier = nn.Linear(encoder.feature_dim, 4)
 
-    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+    def step(self, encoder: Encoder, batch: heads.Batch) -> heads.Step:
         """Return the cross-entropy over rotations and the accuracy."""
         images = batch.view()
         quarters = torch.randint(4, (len(images),), generator=batch.generator)
         logits = self.classifier(encoder(turn(images, quarters)))
-        return base.Step(
-            functional.cross_entropy(logits, quarters), base.accuracy(logits, quarters)
+        return heads.Step(
+            functional.cross_entropy(logits, quarters), heads.accuracy(logits, quarters)
         )

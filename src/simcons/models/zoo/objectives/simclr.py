@@ -6,14 +6,12 @@ Representations", ICML 2020 (arXiv 2002.05709), equation 1 and algorithm 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from simcons.models.zoo import heads
 from simcons.models.zoo.architectures import Encoder
-from simcons.models.zoo.objectives import base
 
 OPTIONS: dict[str, float] = {"temperature": 0.2, "hidden_dim": 128, "projection_dim": 64}
 
@@ -44,19 +42,19 @@ def similarity_logits(first: Tensor, second: Tensor, temperature: float) -> tupl
     return logits, torch.arange(2 * n).roll(n)
 
 
-class Heads(base.Heads):
+class Heads(heads.Heads):
     """The projection head g, two layers; NT-Xent on its output."""
 
-    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
-        super().__init__(encoder, task, options)
-        hidden, out = int(options["hidden_dim"]), int(options["projection_dim"])
-        self.projection = base.mlp(encoder.feature_dim, hidden, out)
+    def make(self, encoder: Encoder) -> None:
+        """Make the modules."""
+        hidden, out = int(self.options["hidden_dim"]), int(self.options["projection_dim"])
+        self.projection = heads.mlp(encoder.feature_dim, hidden, out)
 
-    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+    def step(self, encoder: Encoder, batch: heads.Batch) -> heads.Step:
         """Return NT-Xent of two views, and how often the positive is the nearest."""
         features = encoder(torch.cat([batch.view(), batch.view()]))
         first, second = self.projection(features).chunk(2)
         logits, positives = similarity_logits(first, second, self.options["temperature"])
-        return base.Step(
-            functional.cross_entropy(logits, positives), base.accuracy(logits, positives)
+        return heads.Step(
+            functional.cross_entropy(logits, positives), heads.accuracy(logits, positives)
         )

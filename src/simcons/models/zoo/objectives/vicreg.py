@@ -6,14 +6,12 @@ Learning", ICLR 2022 (arXiv 2105.04906), equations 1 to 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from simcons.models.zoo import heads
 from simcons.models.zoo.architectures import Encoder
-from simcons.models.zoo.objectives import base
 
 OPTIONS: dict[str, float] = {
     "invariance": 25.0,
@@ -55,17 +53,17 @@ def vicreg_loss(
     return invariance * s + variance * v + covariance * c
 
 
-class Heads(base.Heads):
+class Heads(heads.Heads):
     """The expander, three layers; VICReg on its output."""
 
-    def __init__(self, encoder: Encoder, task: base.Task, options: Mapping[str, float]) -> None:
-        super().__init__(encoder, task, options)
-        hidden, out = int(options["hidden_dim"]), int(options["embedding_dim"])
-        self.expander = base.mlp(encoder.feature_dim, hidden, hidden, out)
+    def make(self, encoder: Encoder) -> None:
+        """Make the modules."""
+        hidden, out = int(self.options["hidden_dim"]), int(self.options["embedding_dim"])
+        self.expander = heads.mlp(encoder.feature_dim, hidden, hidden, out)
 
-    def step(self, encoder: Encoder, batch: base.Batch) -> base.Step:
+    def step(self, encoder: Encoder, batch: heads.Batch) -> heads.Step:
         """Return VICReg of two views."""
         features = encoder(torch.cat([batch.view(), batch.view()]))
         first, second = self.expander(features).chunk(2)
         weights = {k: self.options[k] for k in ("invariance", "variance", "covariance")}
-        return base.Step(vicreg_loss(first, second, **weights))
+        return heads.Step(vicreg_loss(first, second, **weights))

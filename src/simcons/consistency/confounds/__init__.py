@@ -1,0 +1,1 @@
+"""Confounds: what else than the models' geometry makes the consistency of a group high or low."""

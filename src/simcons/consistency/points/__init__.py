@@ -1,0 +1,1 @@
+"""Point estimates: tables of values without any statement on their precision."""
