@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_study import analysed, study
 
-from simcons.figures.inputs import measure_label, number
+from simcons.figures.words import measure_label, number
 from simcons.report import ReportInputs, inference, render, summary
 from simcons.report.tables import Cell, Table
 

@@ -12,13 +12,15 @@ import io
 import math
 import textwrap
 from collections.abc import Callable, Iterable
+from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from simcons.core.files import atomic
+from simcons.figures.words import clipped
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,105 +37,32 @@ GRID = "#e6e6e6"
 SEQUENTIAL = "viridis"
 SPREAD = "magma"
 
-RC: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8.0,
-    "axes.titlesize": 8.5,
-    "axes.titleweight": "normal",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 8.0,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": "#8a8a8a",
-    "axes.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "legend.fontsize": 7.0,
-    "legend.frameon": False,
-    "legend.handletextpad": 0.4,
-    "figure.titlesize": 9.5,
-    "figure.titleweight": "bold",
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
-    "lines.linewidth": 1.0,
-    "lines.markersize": 4.0,
-    "image.interpolation": "nearest",
-    "pdf.fonttype": 42,
-    "svg.hashsalt": "simcons",
-    "text.usetex": False,
-    "text.parse_math": False,  # names may hold a dollar sign
-}
-
 # Colour-blind-safe: Okabe and Ito (2008), and Paul Tol's muted scheme for the rest. Groups that
 # appear in one figure (objectives; architectures; ...) differ in lightness as well as in hue.
 # Ordered categories (training data, size) are sequential.
 KNOWN_COLOURS: dict[str, str] = {
     # objective
-    "Supervised": "#0072B2",
-    "Self-Supervised": "#D55E00",
-    "Image-Text": "#009E73",
-    "Untrained": "#5A5A5A",
-    "Pixels": "#222222",
-    "None": "#222222",
-    "none": "#222222",
-    "SimCLR": "#E69F00",
-    "VICReg": "#CC79A7",
-    "Denoising": "#56B4E9",
-    "Autoencoder": "#882255",
+    "Supervised": "#0072B2", "Self-Supervised": "#D55E00", "Image-Text": "#009E73",
+    "Untrained": "#5A5A5A", "Pixels": "#222222", "None": "#222222", "none": "#222222",
+    "SimCLR": "#E69F00", "VICReg": "#CC79A7", "Denoising": "#56B4E9", "Autoencoder": "#882255",
     "Rotation": "#999933",
     # architecture
-    "Convolutional": "#AA4499",
-    "Transformer": "#44AA99",
+    "Convolutional": "#AA4499", "Transformer": "#44AA99",
     # training data
-    "ImageNet1k": "#A6C8E0",
-    "ImageNet21k": "#5E9CC8",
-    "Large": "#2C6BA0",
-    "XLarge": "#0B2F5B",
+    "ImageNet1k": "#A6C8E0", "ImageNet21k": "#5E9CC8", "Large": "#2C6BA0", "XLarge": "#0B2F5B",
     # model size
-    "small": "#FDCC8A",
-    "medium": "#FC8D59",
-    "large": "#D7401F",
-    "xlarge": "#7F0000",
+    "small": "#FDCC8A", "medium": "#FC8D59", "large": "#D7401F", "xlarge": "#7F0000",
     # measure
-    "cka_linear": "#332288",
-    "cka_rbf_0.4": "#999933",
-    "rsa_correlation_spearman": "#AA4499",
+    "cka_linear": "#332288", "cka_rbf_0.4": "#999933", "rsa_correlation_spearman": "#AA4499",
     # domain of a data set
-    "Natural (multi-domain)": "#117733",
-    "Natural (single-domain)": "#88C9A1",
-    "Specialized": "#CC6677",
-    "Specialised": "#CC6677",
-    "Structured": "#332288",
-}
+    "Natural (multi-domain)": "#117733", "Natural (single-domain)": "#88C9A1",
+    "Specialized": "#CC6677", "Specialised": "#CC6677", "Structured": "#332288",
+}  # fmt: skip
 
 # For values that are not known: Tol's muted scheme, which shares no colour with the objectives.
 POOL: tuple[str, ...] = (
-    "#332288",
-    "#DDCC77",
-    "#117733",
-    "#CC6677",
-    "#88CCEE",
-    "#882255",
-    "#999933",
-    "#AA4499",
-    "#44AA99",
-    "#661100",
-    "#6699CC",
-    "#4D4D4D",
+    *("#332288", "#DDCC77", "#117733", "#CC6677", "#88CCEE", "#882255"),
+    *("#999933", "#AA4499", "#44AA99", "#661100", "#6699CC", "#4D4D4D"),
 )
 
 ALIKE = 0.32  # colours closer than this are taken for one another
@@ -192,25 +121,18 @@ def category_markers(values: Iterable[object]) -> dict[str, str]:
     return {name: MARKERS[k % len(MARKERS)] for k, name in enumerate(names)}
 
 
+def looks(category: str, values: Iterable[object]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the colours and the markers of a category's values (see both functions)."""
+    values = list(values)
+    return category_colours(category, values), category_markers(values)
+
+
 def text_on(colour: Any) -> str:
     """Return black or white, whichever reads better on a colour (WCAG relative luminance)."""
     channels = mpl.colors.to_rgb(colour)
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "white" if luminance < 0.18 else INK
-
-
-def short(text: str, limit: int = 30) -> str:
-    """Shorten a long name in its middle: both ends tell models of one family apart."""
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) * 3 // 5
-    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
-
-
-def clipped(text: str, limit: int = 26) -> str:
-    """Cut a long name at its end, for names that differ at the start (data sets)."""
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip(' (-')}…"
 
 
 def two_lines(text: str, limit: int) -> str:
@@ -226,10 +148,17 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         with mpl.rc_context():
             mpl.rcdefaults()
-            mpl.rcParams.update(cast(Any, RC))
+            mpl.rcParams.update(_look())
             return draw(*args, **kwargs)
 
     return wrapper
+
+
+@functools.cache
+def _look() -> mpl.RcParams:
+    """Return the settings of ``figures.mplstyle``, and nothing else."""
+    with as_file(files("simcons.figures") / "figures.mplstyle") as path:
+        return mpl.rc_params_from_file(path, use_default_template=False)
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:

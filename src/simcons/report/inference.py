@@ -12,22 +12,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simcons.catalog import CATEGORIES
 from simcons.consistency import gap_by_domain, overlap_table
-from simcons.figures.contrasts import contrast_label
-from simcons.figures.drivers import predictor_label
-from simcons.figures.groups import counted, group_label
-from simcons.figures.inputs import (
-    CATEGORIES,
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import LEVEL, dataset_names, ordered_datasets
+from simcons.figures.words import (
+    AGAINST_LABELS,
     CATEGORY_LABELS,
-    LEVEL,
-    FigureInputs,
-    dataset_names,
+    contrast_label,
+    counted,
+    group_label,
     interval,
     measure_label,
-    ordered_datasets,
+    predictor_label,
     value_label,
 )
-from simcons.figures.relations import LABELS
 from simcons.report.tables import Cell, Table, cell
 
 KEYS = ["measure", "category", "group_1", "group_2"]
@@ -444,8 +443,11 @@ def _relations(inputs: FigureInputs, method: str) -> pd.DataFrame:
 
 def _related(row: Row) -> Cell:
     errors = row["measure"] == "error_consistency"
-    return Cell(LABELS["error_consistency"].capitalize()) if errors else _measure(row)
+    return Cell(AGAINST_LABELS["error_consistency"].capitalize()) if errors else _measure(row)
 
 
 # What is related to what.
-_RELATED: dict[str, Column] = {"Of": _related, "With": lambda row: Cell(LABELS[row["against"]])}
+_RELATED: dict[str, Column] = {
+    "Of": _related,
+    "With": lambda row: Cell(AGAINST_LABELS[row["against"]]),
+}

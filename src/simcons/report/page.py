@@ -19,8 +19,10 @@ from PIL import Image
 
 from simcons.core.errors import UserError
 from simcons.core.files import read_json
-from simcons.figures.catalogue import GROUPS, not_drawn
-from simcons.figures.inputs import FigureInputs, check, count, measure_label
+from simcons.figures.base import GROUPS
+from simcons.figures.catalogue import not_drawn
+from simcons.figures.schema import FigureInputs, check
+from simcons.figures.words import count, measure_label
 from simcons.report import inference, summary
 from simcons.report.explore import explore_json
 from simcons.report.tables import Table

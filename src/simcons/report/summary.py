@@ -10,24 +10,30 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from simcons.figures.groups import EVERYTHING, Group, group_label, select
-from simcons.figures.inputs import (
-    CATEGORIES,
-    CATEGORY_LABELS,
+from simcons.catalog import CATEGORIES
+from simcons.figures.relations import relation_rows
+from simcons.figures.reliability import precision_table
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import (
+    EVERYTHING,
     LEVEL,
-    FigureInputs,
-    Similarities,
-    count,
+    Group,
     dataset_names,
+    ordered_datasets,
+    pair_values,
+    select,
+)
+from simcons.figures.words import (
+    AGAINST_LABELS,
+    CATEGORY_LABELS,
+    count,
+    group_label,
     interval,
     measure_label,
     number,
-    ordered_datasets,
-    pair_values,
 )
-from simcons.figures.relations import LABELS, relation_rows
-from simcons.figures.reliability import precision_table
 from simcons.report.tables import Cell, Table, cell
+from simcons.similarity import SimilarityMatrix
 
 LOW_RELIABILITY = 0.8
 
@@ -169,7 +175,7 @@ def _noise_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
 
 def _performance_in_words(inputs: FigureInputs, measure: str, method: str) -> str:
     parts = []
-    for against, what in LABELS.items():
+    for against, what in AGAINST_LABELS.items():
         rows = relation_rows(inputs.relations, measure, against, method)
         r = rows["r"].astype(float).dropna()
         if len(r):
@@ -313,7 +319,7 @@ def dataset_table(inputs: FigureInputs) -> Table:
 
 
 def _precision_cells(
-    matrix: Similarities, precision: pd.DataFrame, measure: str, dataset: str
+    matrix: SimilarityMatrix, precision: pd.DataFrame, measure: str, dataset: str
 ) -> list[Cell]:
     values = pair_values(matrix)
     values = values[np.isfinite(values)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from simcons.figures.inputs import number
+from simcons.figures.words import number
 
 
 @dataclass(frozen=True)

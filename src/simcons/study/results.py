@@ -240,7 +240,7 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
 
     from simcons.consistency import gap_pairs, with_agreement
     from simcons.figures import FigureInputs
-    from simcons.figures.inputs import GAP_COLUMNS, empty, median_intervals
+    from simcons.figures.schema import GAP_COLUMNS, empty, median_intervals
 
     similarities = read_similarities(study, paths)
     probes = read_probes(study, paths)
@@ -260,6 +260,7 @@ def figure_inputs(study: Study, paths: Paths) -> FigureInputs:
         intervals=median_intervals(tables.pop("intervals"), study.consistency.confidence),
         relations=read_csv(paths.metrics / "performance_gap.csv"),
         analysis=tables,
+        method=study.consistency.methods[0],
         **anchors,
     )
 
