@@ -10,7 +10,7 @@ def main(dataset: str) -> None:
     """Write data/similarity/DATASET: a table per measure, replicates, the level of chance."""
     study = stage.start()
     from simcons.similarity import chance_level, compute_similarity, write_similarity
-    from simcons.study.results import subset_features
+    from simcons.study.subset import subset_features
 
     paths = Paths()
     features, labels = subset_features(study, paths, dataset)

@@ -263,13 +263,14 @@ def test_a_finished_study_reads_back(finished, monkeypatch):
     from simcons.core.paths import Paths
     from simcons.study import results
     from simcons.study.params import load_study
+    from simcons.study.subset import subset_features
 
     monkeypatch.chdir(finished.root)
     study, paths = load_study(), Paths()
     inputs = results.figure_inputs(study, paths)
     assert list(inputs.similarities) == study.similarity.measures
     assert sorted(inputs.probes["model"].unique()) == sorted(study.model_specs())
-    features, labels = results.subset_features(study, paths, "shapes")
+    features, labels = subset_features(study, paths, "shapes")
     assert {len(x) for x in features.values()} == {len(labels)}
     digests = results.input_digests(study, paths)
     assert "data/probes/shapes/results.parquet" in digests
@@ -287,6 +288,7 @@ def test_results_of_another_study_are_refused_by_name(study, monkeypatch):
     from simcons.core.paths import Paths
     from simcons.study import results
     from simcons.study.params import load_study
+    from simcons.study.subset import subset_features
 
     monkeypatch.chdir(study.root)
     values = study.params
@@ -302,7 +304,7 @@ def test_results_of_another_study_are_refused_by_name(study, monkeypatch):
     subset = study.root / "data/subsets/shapes.json"
     subset.write_text((study.root / "data/subsets/textures.json").read_text())
     with pytest.raises(UserError, match="was drawn from other images"):
-        results.subset_features(load_study(), Paths(), "shapes")
+        subset_features(load_study(), Paths(), "shapes")
 
 
 def test_probe_warnings_count_settings_on_the_edge():

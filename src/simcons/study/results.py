@@ -15,50 +15,10 @@ from simcons.study.active import refuse_leftovers
 from simcons.study.params import Study
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
 
-    from simcons.core.arrays import SelectedRows
     from simcons.figures import FigureInputs
     from simcons.similarity import SimilarityMatrix
-
-
-def subset_features(
-    study: Study, paths: Paths, dataset: str
-) -> tuple[dict[str, SelectedRows], npt.NDArray[np.int64]]:
-    """Return every model's features on the subset's training images, read when asked for.
-
-    Returns
-    -------
-    features : dict
-        Array (n, d) by model id; rows are the same images in all.
-    labels : ndarray
-        Class labels (n,).
-
-    Raises
-    ------
-    UserError
-        If a file is missing, or the files' or the subset's images differ.
-    """
-    from simcons.core.arrays import SelectedRows
-    from simcons.datasets import read_subset
-    from simcons.features import FeatureFile, check_aligned
-
-    study.dataset_spec(dataset)
-    subset = read_subset(paths.subset(dataset))
-    files = {model: paths.feature_file(dataset, model, "train") for model in study.model_specs()}
-    if check_aligned(files) != subset.keys_digest:
-        raise UserError(
-            f"{paths.subset(dataset)} was drawn from other images than {paths.features(dataset)} "
-            f"holds; run `dvc repro subset@{dataset} features@{dataset}`"
-        )
-    features = {}
-    for model, path in files.items():
-        file = FeatureFile.read(path, lazy=True)  # all features can be more than the memory
-        features[model] = SelectedRows(file.features, subset.indices)
-        labels = file.targets[subset.indices]
-    return features, labels
 
 
 def read_similarities(study: Study, paths: Paths) -> dict[str, dict[str, SimilarityMatrix]]:
