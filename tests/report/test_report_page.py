@@ -18,8 +18,9 @@ from simcons.core.errors import UserError
 from simcons.figures import FigureInputs, catalogue, style
 from simcons.figures.catalogue import GROUPS
 from simcons.figures.inputs import INTERVAL_COLUMNS, number, pair_values
-from simcons.report import Picture, ReportInputs, load_pictures, render, summary
+from simcons.report import Picture, ReportInputs, load_pictures, render
 from simcons.report.explore import explore_json
+from simcons.report.notices import result_warnings
 
 PNG = style.png_bytes(style.new_figure(0.1, 0.2), dpi=20)  # 2 x 4 pixels
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
@@ -249,10 +250,10 @@ def test_warnings_name_what_is_unreliable_or_undefined():
     matrix = figures.similarities["cka_linear"]["ds_01"]
     matrix.reliability[:] = 0.5
     figures.consistency.loc[figures.consistency.index[-1], "r"] = np.nan
-    found = " ".join(summary.warnings(figures))
+    found = " ".join(result_warnings(figures))
     assert f"below 0.8 on {figures.datasets.at['ds_01', 'name']} (0.50)" in found
     assert "1 correlation could not be computed" in found
-    bare = " ".join(summary.warnings(study(2, 5, measures=("cka_linear",), errors=False)))
+    bare = " ".join(result_warnings(study(2, 5, measures=("cka_linear",), errors=False)))
     assert "CKA linear: no standard errors" in bare
 
 

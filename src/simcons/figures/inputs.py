@@ -155,6 +155,8 @@ class FigureInputs:
         columns `RELATION_COLUMNS` (`simcons.consistency.relate_performance`); may be empty.
     analysis
         Further tables of `simcons.consistency.analyse` by name, columns `ANALYSIS_COLUMNS`.
+    method
+        The study's main correlation, which figures show: the first of ``consistency.methods``.
     """
 
     similarities: Mapping[str, Mapping[str, Similarities]]
@@ -168,6 +170,7 @@ class FigureInputs:
     anchors: pd.DataFrame = field(default_factory=lambda: empty(ANCHOR_COLUMNS))
     relations: pd.DataFrame = field(default_factory=lambda: empty(RELATION_COLUMNS))
     analysis: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    method: str = "pearson"
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table of the analysis; without rows where it was not made."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from simcons.catalog import CATEGORIES
 from simcons.core.errors import UserError
 from simcons.core.files import atomic, read_parquet, sha256_file, write_parquet, write_text
 from simcons.core.paths import Paths
+from simcons.similarity import SimilarityMatrix, lookup
 from simcons.study.params import Study
 from simcons.study.results import read_probes, read_similarities
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from simcons.similarity import SimilarityMatrix
 
 DATASHEET = "README.md"
 _TITLE = "# Export of the study "
@@ -90,14 +87,13 @@ def export(study: Study, paths: Paths, folder: Path) -> list[str]:
     _check_target(folder)
     similarities = read_similarities(study, paths)
     probes = read_probes(study, paths, sorted([*study.probed(), *study.variants]))
-    models, datasets = study.model_table(), study.dataset_table()
-    consistency = read_parquet(paths.consistency / "consistency.parquet")
+    models = study.model_table()
     tables = {
         "similarities.parquet": similarity_table(study, similarities, models),
         "accuracies.parquet": accuracy_table(study, probes, models),
-        "consistency.parquet": consistency,
+        "consistency.parquet": read_parquet(paths.consistency / "consistency.parquet"),
         "models.parquet": models[list(_MODEL_COLUMNS)].reset_index(),
-        "datasets.parquet": datasets.reset_index(),
+        "datasets.parquet": study.dataset_table().reset_index(),
     }
     tables = {name: table for name, table in tables.items() if len(table)}
     with atomic(folder) as part:
@@ -106,8 +102,7 @@ def export(study: Study, paths: Paths, folder: Path) -> list[str]:
             write_parquet(part / name, table)
         for measure, by_dataset in similarities.items():
             for dataset, matrix in by_dataset.items():
-                target = part / "matrices" / measure / f"{dataset}.csv"
-                write_text(target, matrix_csv(matrix))
+                write_text(part / f"matrices/{measure}/{dataset}.csv", matrix_csv(matrix))
         write_text(part / DATASHEET, datasheet(study, tables, part))
         return sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
 
@@ -125,10 +120,6 @@ def similarity_table(
     study: Study, similarities: dict[str, dict[str, SimilarityMatrix]], models: pd.DataFrame
 ) -> pd.DataFrame:
     """Return every similarity as a row, with the categories of both models."""
-    import pandas as pd
-
-    from simcons.similarity import lookup
-
     parts = [
         matrix.pairs(ordered=not lookup(measure).measure.symmetric).assign(
             measure=measure, dataset=dataset, published=dataset in study.imported.similarity
@@ -136,14 +127,8 @@ def similarity_table(
         for measure, by_dataset in similarities.items()
         for dataset, matrix in by_dataset.items()
     ]
-    table = pd.concat(parts, ignore_index=True)
     columns = ["measure", "dataset", "model_1", "model_2", "value", "standard_error", "published"]
-    table = table[columns]
-    for category in CATEGORIES:
-        for which in ("1", "2"):
-            values = models[category].reindex(table[f"model_{which}"]).to_numpy()
-            table = table.assign(**{f"{category}_{which}": values})
-    return table
+    return _with_categories(pd.concat(parts, ignore_index=True)[columns], models, ("_1", "_2"))
 
 
 def accuracy_table(study: Study, probes: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
@@ -151,9 +136,20 @@ def accuracy_table(study: Study, probes: pd.DataFrame, models: pd.DataFrame) -> 
     table = probes.assign(trained_on=probes["dataset"].replace(study.variants))
     table = table[list(_PROBE_COLUMNS)]
     table = table.assign(published=table["dataset"].isin(study.imported.probes))
-    for category in CATEGORIES:
-        table = table.assign(**{category: models[category].reindex(table["model"]).to_numpy()})
-    return table
+    return _with_categories(table, models)
+
+
+def _with_categories(
+    table: pd.DataFrame, models: pd.DataFrame, suffixes: tuple[str, ...] = ("",)
+) -> pd.DataFrame:
+    """Return the table with the categories of its models, a column ``model`` for each suffix."""
+    return table.assign(
+        **{
+            f"{category}{suffix}": models[category].reindex(table[f"model{suffix}"]).to_numpy()
+            for category in CATEGORIES
+            for suffix in suffixes
+        }
+    )
 
 
 def matrix_csv(matrix: SimilarityMatrix) -> str:
