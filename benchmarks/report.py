@@ -30,7 +30,7 @@ from consistency import CATEGORIES, halves, model_table, simulate
 from simcons.consistency import Settings, analyse, gap_pairs, relate_performance, with_agreement
 from simcons.core.errors import UserError
 from simcons.figures import FigureInputs, save_all
-from simcons.figures.inputs import ANALYSIS_COLUMNS, median_intervals
+from simcons.figures.schema import ANALYSIS_COLUMNS, median_intervals
 from simcons.report import ReportInputs, load_pictures, render
 
 MEASURES = ("cka_linear", "cka_rbf_0.4", "rsa_correlation_spearman")

@@ -13,14 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from simcons.catalog import CATEGORIES
 from simcons.consistency import Settings, analyse, relate_performance, with_agreement
-from simcons.figures.inputs import (
-    ANALYSIS_COLUMNS,
-    CATEGORIES,
-    FigureInputs,
-    median_intervals,
-    pearson,
-)
+from simcons.figures.schema import ANALYSIS_COLUMNS, FigureInputs, median_intervals
+from simcons.figures.selection import correlation
 
 MEASURES = ("cka_linear", "cka_rbf_0.4", "rsa_correlation_spearman")
 OBJECTIVES = ("Supervised", "Self-Supervised", "Image-Text")
@@ -112,7 +108,7 @@ def consistency_table(similarities: dict, models: pd.DataFrame, categories) -> p
             x = by_dataset[d1].values[first, second]
             y = by_dataset[d2].values[first, second]
             for category, a, b, inside in groups:
-                r = pearson(x[inside], y[inside])
+                r = correlation(x[inside], y[inside])
                 rows.append((measure, "pearson", category, a, b, d1, d2, r, int(inside.sum())))
     columns = ["measure", "method", "category", "group_1", "group_2", "dataset_1", "dataset_2",
                "r", "n_pairs"]  # fmt: skip
@@ -126,7 +122,7 @@ def anchor_table(similarities: dict, ids: list[str]) -> pd.DataFrame:
             for d1, d2 in itertools.combinations(by_dataset, 2):
                 k = by_dataset[d1].models.index(anchor)
                 x, y = (np.delete(by_dataset[d].values[k], k) for d in (d1, d2))
-                rows.append((measure, "pearson", anchor, d1, d2, pearson(x, y), len(x)))
+                rows.append((measure, "pearson", anchor, d1, d2, correlation(x, y), len(x)))
     columns = ["measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -194,10 +190,13 @@ def _relations(similarities, probes, agreement, models, n_draws: int = 20) -> pd
     return relate_performance(similarities, mean, agreement, models, n_bootstrap=n_draws)
 
 
-def analysed(inputs: FigureInputs, n_draws: int = 100) -> FigureInputs:
+def analysed(
+    inputs: FigureInputs, n_draws: int = 100, methods: tuple[str, ...] = ("pearson", "spearman")
+) -> FigureInputs:
     """Return the inputs with every table of the real analysis (few draws), where it can be made."""
     categories = [c for c in CATEGORIES if c in inputs.models.columns]
     settings = Settings(
+        methods=methods,
         categories=categories,
         n_bootstrap=n_draws,
         n_permutations=n_draws,
@@ -220,6 +219,7 @@ def analysed(inputs: FigureInputs, n_draws: int = 100) -> FigureInputs:
         intervals=median_intervals(tables.pop("intervals"), 0.95),
         anchors=tables.pop("anchors"),
         analysis={name: table for name, table in tables.items() if name in ANALYSIS_COLUMNS},
+        method=methods[0],
     )
 
 

@@ -7,20 +7,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.text import Text
+from scipy.stats import kendalltau, spearmanr
 from synthetic_study import Matrix, analysed, study
 
 from simcons.figures import (
     catalogue,
     ceilings,
-    contrasts,
-    drivers,
-    mantel,
     range_restriction,
-    relations,
     sensitivity,
     style,
 )
-from simcons.figures.inputs import interval, number, p_is
+from simcons.figures.catalogue import not_drawn
+from simcons.figures.ceilings import Ceilings
+from simcons.figures.contrasts import Contrasts
+from simcons.figures.drivers import Drivers
+from simcons.figures.mantel import Mantel
+from simcons.figures.range_restriction import RangeRestriction
+from simcons.figures.relations import Relations
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import pair_values
+from simcons.figures.sensitivity import Sensitivity
+from simcons.figures.words import interval, number, p_is
 
 DATASETS = pd.DataFrame(
     {"name": ["One", "Two", "Three"], "domain": ["Z", "Y", "Y"]}, index=["d1", "d2", "d3"]
@@ -45,6 +53,43 @@ def test_every_figure_of_a_finished_analysis_draws(inputs):
             "error_correlations"} <= names  # fmt: skip
 
 
+NO_R = ("no r ", "no pair of groups", "no consistency", "no permutation", "no two groups", "no gap")
+
+
+@pytest.mark.parametrize("methods", [("spearman",), ("kendall", "pearson")])
+def test_figures_show_the_studys_main_correlation(methods):
+    method = methods[0]
+    made = study(3, 9, measures=("cka_linear", "cka_rbf_0.4"))
+    relations = made.relations[made.relations["method"] == "pearson"].assign(method=method)
+    inputs = analysed(dataclasses.replace(made, relations=relations), 40, methods)
+    entries = {entry.name: entry for entry in catalogue(inputs)}
+    words = {name: " ".join(entry.description) for name, entry in entries.items()}
+    for name, text in words.items():
+        assert not any(missing in text.lower() for missing in NO_R), name
+        assert ("Pearson" in text) == name.startswith("range_"), name
+    named = {"anchors", "boxes_objective", "consistency_cka_linear", "gap_correlations",
+             "gap_cka_linear", "mean_spread_cka_linear"}  # fmt: skip
+    resampled = {"mantel", "ceilings", "contrasts"}
+    named |= resampled if method == "spearman" else set()
+    assert named <= {name for name, text in words.items() if method.capitalize() in text}
+    assert (resampled & set(entries)) == (resampled & named)
+    assert any("Kendall" in reason for reason in not_drawn(inputs)) == (method == "kendall")
+    for name in ("anchors", "boxes_objective", "consistency_cka_linear", "gap_correlations"):
+        figure = entries[name].draw()
+        axes = [text.get_text() for text in figure.findobj(Text)]
+        assert any(f"{method.capitalize()} r" in text for text in axes), name
+
+
+def test_r_drawn_from_similarities_is_the_main_correlation():
+    inputs = study(2, 6, measures=("cka_linear",))
+    first, second = (pair_values(m) for m in inputs.similarities["cka_linear"].values())
+    expected = {"spearman": spearmanr(first, second), "kendall": kendalltau(first, second)}
+    for method, found in expected.items():
+        shown = dataclasses.replace(inputs, method=method)
+        entry = next(e for e in catalogue(shown) if e.name == "scatter_cka_linear")
+        assert f"r = {number(found.statistic)} over 15 pairs" in entry.description.caption
+
+
 def horizontal(axis) -> list[tuple[float, float]]:
     """Return the ends of the horizontal lines drawn as intervals; what is NaN is not drawn."""
     lines = [c for c in axis.collections if isinstance(c, LineCollection)]
@@ -67,15 +112,15 @@ def mantel_rows() -> pd.DataFrame:
 
 def test_mantel_counts_what_is_above_chance_and_what_cannot_be_tested():
     table = mantel_rows()
-    words = mantel.describe(table, MODELS, ["cka_linear"])
+    words = Mantel(table, MODELS, ["cka_linear"]).describe()
     assert "above chance on 2 of 3 data set pairs" in words.title
     assert "within A no test: p cannot be below 0.17" in words.caption
-    (axis,) = mantel.draw(table, MODELS, ["cka_linear"]).axes
+    (axis,) = Mantel(table, MODELS, ["cka_linear"]).draw().axes
     above, below, untested = axis.collections[:3]
     assert above.get_offsets()[:, 0].tolist() == [0.9, 0.5]
     assert below.get_offsets()[:, 0].tolist() == [0.1]
     assert untested.get_offsets()[:, 0].tolist() == [0.9, 0.5, 0.1]
-    assert "No permutation test" in mantel.describe(table.iloc[:0], MODELS, ["cka_linear"]).title
+    assert "No permutation test" in Mantel(table.iloc[:0], MODELS, ["cka_linear"]).describe().title
 
 
 def contrast_rows(**changes) -> pd.DataFrame:
@@ -90,15 +135,15 @@ def contrast_rows(**changes) -> pd.DataFrame:
 
 
 def test_contrasts_show_intervals_and_say_which_remain():
-    words = contrasts.describe(contrast_rows(), ["cka_linear"])
+    words = Contrasts(contrast_rows(), ["cka_linear"]).describe()
     assert "1 of 1 that can be tested remain after correction" in words.title
     assert "1 of 1 that can be tested, the largest A − B 0.30 [0.10, 0.45]" in words.caption
     assert "p\u00a0=\u00a00.012" in words.caption
-    (axis,) = contrasts.draw(contrast_rows(), ["cka_linear"]).axes
+    (axis,) = Contrasts(contrast_rows(), ["cka_linear"]).draw().axes
     assert horizontal(axis) == [pytest.approx((0.1, 0.45))]
-    none = contrasts.describe(contrast_rows(p_holm=0.2), ["cka_linear"])
+    none = Contrasts(contrast_rows(p_holm=0.2), ["cka_linear"]).describe()
     assert "0 of 1 that can be tested remain" in none.title
-    assert "no two groups" in contrasts.describe(contrast_rows().iloc[:0], ["cka_linear"]).title
+    assert "no two groups" in Contrasts(contrast_rows().iloc[:0], ["cka_linear"]).describe().title
 
 
 def test_range_restriction_means_and_medians():
@@ -112,14 +157,16 @@ def test_range_restriction_means_and_medians():
                  "concordance": 0.4, "rmse_2_given_1": 0.02, "rmse_1_given_2": 0.04,
                  "median_absolute_difference": 0.1} for d, r in (("d2", 0.2), ("d3", 0.6))]
     )  # fmt: skip
-    (row,) = range_restriction.group_table(spread, companions, "cka_linear").to_dict("records")
+    (row,) = range_restriction.group_table(spread, companions, "cka_linear")
     assert row["sd"] == pytest.approx(0.15)
     assert row["r_median"] == pytest.approx(0.4)
     assert row["thorndike_median"] == pytest.approx(0.7)
     assert row["rmse_median"] == pytest.approx(0.03)
-    words = range_restriction.describe(spread, companions, "cka_linear")
+    words = RangeRestriction(spread, companions, MODELS, "cka_linear").describe()
     assert "within A: SD 0.15, r 0.40 (0.70), concordance 0.40, error 0.030" in words.caption
-    nothing = range_restriction.describe(spread.iloc[:0], companions.iloc[:0], "cka_linear")
+    nothing = RangeRestriction(
+        spread.iloc[:0], companions.iloc[:0], MODELS, "cka_linear"
+    ).describe()
     assert "no group" in nothing.title
 
 
@@ -133,14 +180,14 @@ def test_drivers_say_direction_p_and_what_cannot_be_estimated():
                    "p_holm": np.nan, "reason": "does not vary"},
         ]
     )  # fmt: skip
-    words = drivers.describe(table, ["cka_linear"])
+    words = Drivers(table, ["cka_linear"]).describe()
     assert words.title.endswith("same training objective, less")
     assert "same training objective −0.050 (p\u00a0<\u00a00.001)" in words.caption
     assert "same model size n/a (does not vary)" in words.caption
     assert "R² 0.25" in words.caption
-    (axis,) = drivers.draw(table, ["cka_linear"]).axes
+    (axis,) = Drivers(table, ["cka_linear"]).draw().axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["same training objective"]
-    unclear = drivers.describe(table.assign(p_holm=0.5), ["cka_linear"])
+    unclear = Drivers(table.assign(p_holm=0.5), ["cka_linear"]).describe()
     assert "no shared category stands out" in unclear.title
 
 
@@ -154,7 +201,7 @@ def test_the_p_values_of_drivers_do_not_overlap():
             for c in ("objective", "architecture_class", "train_data_class", "size_class")
         ]
     )
-    figure = drivers.draw(table, measures)
+    figure = Drivers(table, measures).draw()
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert len(boxes) == 12
@@ -178,16 +225,20 @@ def test_ceilings_stand_beside_r_of_the_pairs_that_have_one():
     assert (row["n"], row["n_corrected"]) == (2, 2)
     assert row["r"] == pytest.approx(0.5)  # without the pair that shares images
     assert (row["low"], row["ceiling"], row["high"]) == pytest.approx((0.8, 0.85, 0.9))
-    words = ceilings.describe(ceiling_rows(), MODELS, ["cka_linear"])
+    words = Ceilings(ceiling_rows(), MODELS, ["cka_linear"]).describe()
     assert "median r 0.50 over all models, where noise alone would allow 0.850" in words.title
     assert "r 0.50, ceiling 0.850 (lowest 0.800), corrected 0.60 on 2 of 2" in words.caption
     assert "data sets share images: 1" in words.caption
-    (axis,) = ceilings.draw(ceiling_rows(), MODELS, ["cka_linear"]).axes
+    (axis,) = Ceilings(ceiling_rows(), MODELS, ["cka_linear"]).draw().axes
     assert horizontal(axis) == [pytest.approx((0.45, 0.55)), pytest.approx((0.8, 0.9))]
     none = ceiling_rows().assign(ceiling=np.nan, r_corrected=np.nan, reason="biased measure")
-    assert "none could be estimated" in ceilings.describe(none, MODELS, ["cka_linear"]).title
-    assert ceilings.measures_with_ceilings(none) == []
-    assert ceilings.measures_with_ceilings(ceiling_rows()) == ["cka_linear"]
+    assert "none could be estimated" in Ceilings(none, MODELS, ["cka_linear"]).describe().title
+    inputs = FigureInputs({"cka_linear": {}}, MODELS, DATASETS)
+    drawn = []
+    for table in (none, ceiling_rows()):
+        with_ceilings = dataclasses.replace(inputs, analysis={"corrected": table})
+        drawn.append([entry.name for entry in ceilings.figures(with_ceilings)])
+    assert drawn == [[], ["ceilings"]]
 
 
 def relation_rows() -> pd.DataFrame:
@@ -200,21 +251,21 @@ def relation_rows() -> pd.DataFrame:
 
 
 def test_relations_by_domain_with_intervals():
-    words = relations.describe(relation_rows(), DATASETS, ["cka_linear"])
+    words = Relations(relation_rows(), DATASETS, ["cka_linear"]).describe()
     assert "median r = 0.20, from −0.50 to 0.40 over 3 data sets" in words.title
     assert "One −0.50 [−0.80, −0.10]" in words.caption
     assert "Three 0.40, Two 0.20 [−0.30, 0.60]" in words.caption
     assert "leave out 0 on 1 of 2 data sets" in words.caption
     assert "Median by domain: Y 0.30, Z −0.50" in words.caption
     assert "1 pair without a defined value" in words.caption
-    axis = relations.draw(relation_rows(), DATASETS, ["cka_linear"]).axes[0]
+    axis = Relations(relation_rows(), DATASETS, ["cka_linear"]).draw().axes[0]
     assert horizontal(axis) == [pytest.approx((-0.3, 0.6)), pytest.approx((-0.8, -0.1))]  # Y first
-    nothing = relations.describe(relation_rows().iloc[:0], DATASETS, ["cka_linear"])
+    nothing = Relations(relation_rows().iloc[:0], DATASETS, ["cka_linear"]).describe()
     assert "no r" in nothing.title
     errors = relation_rows().assign(against="error_consistency")
     assert (
         "Cohen's kappa"
-        in relations.describe(errors, DATASETS, ["cka_linear"], "error_consistency").caption
+        in Relations(errors, DATASETS, ["cka_linear"], "error_consistency").describe().caption
     )
 
 
@@ -248,7 +299,7 @@ def test_sensitivity_compares_with_the_largest():
     }
     members = ["d1", "d2", "d3"]
     similarities = {"cka_linear": by_dataset}
-    table = sensitivity.sensitivity_table(similarities, models, sized(), members)
+    table = Sensitivity(similarities, models, sized(), members).table
     upper = np.triu_indices(8, 1)
     r = np.corrcoef(by_dataset["d1"].values[upper], base[upper])[0, 1]
     assert table["r"].tolist() == pytest.approx([r, 1.0, 1.0])
@@ -256,11 +307,11 @@ def test_sensitivity_compares_with_the_largest():
     assert table["standard_error"].tolist() == pytest.approx([0.05, 0.02, 0.01])
     assert table.loc[0, "low"] < r < table.loc[0, "high"]
     assert np.isnan(table.loc[2, "low"])  # with itself there is no estimate
-    words = sensitivity.describe(similarities, models, sized(), members)
+    words = Sensitivity(similarities, models, sized(), members).describe()
     assert f"100 images correlate with those on 1,000 with r = {number(r)}" in words.title
     assert "500: r 1.000" in words.caption
     assert "difference 0.020" in words.caption
-    assert style.png_bytes(sensitivity.draw(similarities, models, sized(), members), dpi=30)
+    assert style.png_bytes(Sensitivity(similarities, models, sized(), members).draw(), dpi=30)
 
 
 def test_the_catalogue_has_a_figure_per_series(inputs):

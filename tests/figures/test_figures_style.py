@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from simcons.figures import style
+from simcons.figures.words import short
 
 HERE = Path(__file__).parent
 
@@ -42,7 +43,7 @@ def test_an_unknown_value_is_not_given_a_colour_that_looks_like_a_known_one():
 
 @given(st.text(min_size=1, max_size=80), st.integers(8, 40))
 def test_short_keeps_the_limit_and_both_ends(text, limit):
-    shortened = style.short(text, limit)
+    shortened = short(text, limit)
     assert len(shortened) <= limit
     if len(text) > limit:
         assert shortened[0] == text[0]

@@ -17,7 +17,7 @@ from simcons.core.errors import UserError
 from simcons.core.files import read_yaml, write_parquet, write_text
 from simcons.core.paths import Paths
 from simcons.figures.from_study import figure_inputs
-from simcons.figures.inputs import check
+from simcons.figures.schema import check
 from simcons.imports.assemble import imported_probes, imported_similarity
 from simcons.imports.choose import choose
 from simcons.imports.collect import read_published

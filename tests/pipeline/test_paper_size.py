@@ -11,7 +11,7 @@ import pytest
 
 from simcons.consistency import Settings, analyse, gap_pairs
 from simcons.figures import FigureInputs, save_all
-from simcons.figures.inputs import median_intervals
+from simcons.figures.schema import median_intervals
 from simcons.similarity import compute_similarity
 from simcons.study.params import load_study
 

@@ -16,7 +16,8 @@ import pytest
 from synthetic_study import study
 
 from simcons.figures import catalogue, style
-from simcons.figures.inputs import number, ordered_datasets, pair_values, pearson
+from simcons.figures.selection import correlation, ordered_datasets, pair_values
+from simcons.figures.words import number
 from simcons.report import Picture, ReportInputs, render
 
 pytestmark = pytest.mark.browser
@@ -196,7 +197,7 @@ def test_hovering_names_the_pair_and_its_values(play, figures):
     shown = sorted(value.rsplit(": ", 1)[1] for value in values)
     assert shown == sorted(f"{matrix.values[i, j]:.3f}" for matrix in shown_first(figures))
     assert seen["n"] == 36
-    r = pearson(*(pair_values(matrix) for matrix in shown_first(figures)))
+    r = correlation(*(pair_values(matrix) for matrix in shown_first(figures)))
     assert seen["r"] == f"r = {number(r)} over 36 pairs of models"
 
 
@@ -225,9 +226,9 @@ def test_filters_change_the_points_and_r(play, figures):
     assert (everything, some, within, again, reset) == (36, 21, 3, 36, "")
     first, second = shown_first(figures)
     inside = same_group(figures, "Supervised")
-    r = pearson(pair_values(first)[inside], pair_values(second)[inside])
+    r = correlation(pair_values(first)[inside], pair_values(second)[inside])
     assert r_within == f"r = {number(r)} over 3 pairs of models"
-    r = pearson(*(pair_values(matrix) for matrix in shown_first(figures, "cka_rbf_0.4")))
+    r = correlation(*(pair_values(matrix) for matrix in shown_first(figures, "cka_rbf_0.4")))
     assert r_rbf == f"r = {number(r)} over 36 pairs of models"
     assert gap_shown
 
@@ -246,7 +247,7 @@ def test_error_consistency_can_be_seen_against_similarity(play, figures):
     gap = figures.gap[
         (figures.gap["dataset"] == first) & (figures.gap["measure"] == "cka_linear")
     ].dropna()
-    r = pearson(gap["similarity"].to_numpy(), gap["error_consistency"].to_numpy())
+    r = correlation(gap["similarity"].to_numpy(), gap["error_consistency"].to_numpy())
     assert seen["r"] == f"r = {number(r)} over 35 pairs of models"  # one has no defined value
     assert "error consistency" in seen["axis"]
     names = seen["tip"][0].split(" × ")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from synthetic_study import Matrix, analysed, study
 
-from simcons.figures.inputs import ANALYSIS_COLUMNS, FigureInputs
+from simcons.figures.schema import ANALYSIS_COLUMNS, FigureInputs
 from simcons.report import ReportInputs, render
 from simcons.report.answer import answer
 from simcons.report.inference import INFERENCE

@@ -16,8 +16,10 @@ from synthetic_study import study
 
 from simcons.core.errors import UserError
 from simcons.figures import FigureInputs, catalogue, style
-from simcons.figures.catalogue import GROUPS
-from simcons.figures.inputs import INTERVAL_COLUMNS, number, pair_values
+from simcons.figures.base import GROUPS
+from simcons.figures.schema import INTERVAL_COLUMNS
+from simcons.figures.selection import pair_values
+from simcons.figures.words import number
 from simcons.report import Picture, ReportInputs, load_pictures, render
 from simcons.report.explore import explore_json
 from simcons.report.notices import result_warnings

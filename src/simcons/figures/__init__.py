@@ -1,15 +1,18 @@
-"""Figures: a module per figure, each a pure function of data frames that returns a Figure.
+"""Figures: a module per figure, each an object that holds what it shows, describes and draws it.
 
-`catalogue` lists every figure of a study with its caption; `save_all` writes them.
+`catalogue` lists every figure of a study with its caption; `save_all` writes them. Schema,
+selection and words are shared with the report.
 """
 
-from simcons.figures.catalogue import CatalogueEntry, catalogue, save_all
-from simcons.figures.inputs import Description, FigureInputs, Similarities, check
+from simcons.figures.base import Entry
+from simcons.figures.catalogue import catalogue, save_all
+from simcons.figures.schema import FigureInputs, Similarities, check
 from simcons.figures.style import category_colours, save
+from simcons.figures.words import Description
 
 __all__ = [
-    "CatalogueEntry",
     "Description",
+    "Entry",
     "FigureInputs",
     "Similarities",
     "catalogue",

@@ -2,112 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.category_boxes import box
-from simcons.figures.inputs import (
-    CATEGORY_LABELS,
+from simcons.figures.base import GROUPS, Entry, StudyFigure, chunks
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import finite_r
+from simcons.figures.words import (
     Description,
+    category_label,
     count,
     measure_label,
     number,
     r_is,
+    short,
 )
 
 
-def medians(anchors: pd.DataFrame, measure: str, method: str = "pearson") -> pd.Series:
-    """Return the median r over data set pairs of each anchor, highest first."""
-    rows = anchors[(anchors["measure"] == measure) & (anchors["method"] == method)]
-    found = rows.groupby("anchor")["r"].median().dropna()
-    return found.loc[sorted(found.index, key=lambda name: (-found[name], str(name)))]
+def figures(inputs: FigureInputs) -> Iterator[Entry]:
+    """Yield a figure for every three measures that have anchors."""
+    for suffix, some in chunks(inputs.measures(inputs.anchors)):
+        figure = Anchors(inputs.anchors, inputs.models, some, inputs.method)
+        yield Entry(f"anchors{suffix}", GROUPS, None, figure)
 
 
-def quartiles(anchors: pd.DataFrame, measure: str, anchor: str, method: str) -> tuple[float, float]:
-    """Return the quartiles of r over data set pairs of an anchor."""
-    rows = anchors[(anchors["measure"] == measure) & (anchors["method"] == method)]
-    q1, q3 = rows.loc[rows["anchor"] == anchor, "r"].quantile([0.25, 0.75])
-    return float(q1), float(q3)
+@dataclass(frozen=True)
+class Anchors(StudyFigure):
+    """A box per anchor (rows) and measure (panels), sorted by the first measure's median."""
 
+    anchors: pd.DataFrame
+    models: pd.DataFrame
+    measures: Sequence[str]
+    method: str = "pearson"
 
-@style.styled
-def draw(
-    anchors: pd.DataFrame,
-    models: pd.DataFrame,
-    measures: Sequence[str],
-    method: str = "pearson",
-    category: str = "objective",
-) -> Figure:
-    """Draw a box per anchor (rows) and measure (panels), sorted by the first measure's median."""
-    order = list(medians(anchors, measures[0], method).index)
-    title = describe(anchors, models, measures, method).title
-    figure = style.new_figure(
-        style.FULL_WIDTH, 0.26 * len(order) + 1.5, style.wrap_title(title, 7.0)
-    )
-    axes = figure.subplots(1, len(measures), squeeze=False, sharex=True, sharey=True)[0]
-    colours = style.category_colours(category, models[category].astype(str))
-    random = np.random.default_rng(0)
-    for axis, measure in zip(axes, measures, strict=True):
-        rows = anchors[(anchors["measure"] == measure) & (anchors["method"] == method)]
-        for y, name in enumerate(order):
-            r = rows.loc[rows["anchor"] == name, "r"].to_numpy(float)
-            r = r[np.isfinite(r)]
-            if len(r):
-                box(axis, r, y, colours[str(models.at[name, category])], random)
-        layout.row_axis(axis, measure_label(measure))
-    axes[0].set_yticks(range(len(order)), [style.short(str(name), 32) for name in order])
-    axes[0].set_ylim(len(order) - 0.4, -0.6)
-    layout.limits_of_r(axes)
-    axes[len(axes) // 2].set_xlabel(f"{method.capitalize()} r over data set pairs")
-    shown = sorted({str(models.at[name, category]) for name in order})
-    layout.category_legend(
-        figure, {name: colours[name] for name in shown}, CATEGORY_LABELS.get(category, category)
-    )
-    return figure
+    def rows(self, measure: str) -> pd.DataFrame:
+        """Return the anchors' r under a measure."""
+        chosen = self.anchors["method"] == self.method
+        return self.anchors[chosen & (self.anchors["measure"] == measure)]
 
+    def quartiles(self) -> pd.DataFrame:
+        """Return the quartiles of r over data set pairs under the first measure, highest first.
 
-def describe(
-    anchors: pd.DataFrame,
-    models: pd.DataFrame,
-    measures: Sequence[str],
-    method: str = "pearson",
-) -> Description:
-    """Say median and quartiles of every anchor under the first measure.
+        Indexed by anchor, columns q1, median and q3.
+        """
+        r = self.rows(self.measures[0]).groupby("anchor")["r"]
+        quartiles = {"q1": r.quantile(0.25), "median": r.median(), "q3": r.quantile(0.75)}
+        found = pd.DataFrame(quartiles).dropna()
+        return found.loc[sorted(found.index, key=lambda name: (-found["median"][name], str(name)))]
 
-    Which anchor is highest is not called a finding: data set pairs share data sets, so that no
-    test between single models is valid here.
-    """
-    found = medians(anchors, measures[0], method)
-    if found.empty:
-        text = "Single anchor models: no r is available."
-        return Description(text, text, text)
-    label = measure_label(measures[0])
-    limits = {str(name): quartiles(anchors, measures[0], str(name), method) for name in found.index}
-    listed = ", ".join(
-        f"{name} {number(value)} ({number(limits[str(name)][0])} to {number(limits[str(name)][1])})"
-        for name, value in found.items()
-    )
-    top, low = str(found.index[0]), str(found.index[-1])
-    if len(found) == 1:
-        q1, q3 = limits[top]
-        title = (
-            f"{label}, similarities of {style.short(top)} to all other models: median "
-            f"{r_is(float(found.iloc[0]))}, quartiles {number(q1)} and {number(q3)}"
+    def paint(self) -> Figure:
+        """Draw the boxes in the colour of the anchor's objective."""
+        order = list(self.quartiles().index)
+        figure = self.canvas(0.26 * len(order) + 1.5)
+        axes = layout.measure_panels(figure, self.measures)
+        colours = style.category_colours("objective", self.models["objective"])
+        random = np.random.default_rng(0)
+        for axis, measure in zip(axes, self.measures, strict=True):
+            rows = self.rows(measure)
+            for y, name in enumerate(order):
+                r = finite_r(rows[rows["anchor"] == name])
+                if len(r):
+                    colour = colours[str(self.models.at[name, "objective"])]
+                    layout.box(axis, r, y, colour, random)
+            layout.row_axis(axis, measure_label(measure))
+        layout.name_rows(axes[0], [short(str(name), 32) for name in order])
+        layout.limits_of_r(axes)
+        axes[len(axes) // 2].set_xlabel(f"{self.method.capitalize()} r over data set pairs")
+        shown = sorted({str(self.models.at[name, "objective"]) for name in order})
+        used = {name: colours[name] for name in shown}
+        layout.category_legend(figure, used, category_label("objective"))
+        return figure
+
+    def describe(self) -> Description:
+        """Say median and quartiles of every anchor under the first measure.
+
+        Which anchor is highest is not called a finding: data set pairs share data sets, so that no
+        test between single models is valid here.
+        """
+        found = self.quartiles()
+        if found.empty:
+            return Description.only("Single anchor models: no r is available.")
+        label = measure_label(self.measures[0])
+        listed = ", ".join(
+            f"{name} {number(median)} ({number(q1)} to {number(q3)})"
+            for name, q1, median, q3 in found.itertuples()
         )
-    else:
-        title = (
-            f"{label}, similarities of single models to all others: median r from "
-            f"{number(float(found.iloc[-1]))} ({style.short(low)}) to "
-            f"{number(float(found.iloc[0]))} ({style.short(top)})"
+        (top, q1, highest, q3), (low, _, lowest, _) = (
+            next(end.itertuples()) for end in (found.iloc[:1], found.iloc[-1:])
         )
-    caption = (
-        f"{method.capitalize()} r over data set pairs of a model's similarities to all others, for "
-        f"{count(len(found), 'anchor model')}. Medians (and quartiles), {label}: {listed}. Data "
-        f"set pairs share data sets: the spread of a box is no standard error, and the order of "
-        f"single models no test."
-    )
-    return Description(title, caption, f"Box plots. {caption}")
+        if len(found) == 1:
+            title = (
+                f"{label}, similarities of {short(str(top))} to all other models: median "
+                f"{r_is(highest)}, quartiles {number(q1)} and {number(q3)}"
+            )
+        else:
+            title = (
+                f"{label}, similarities of single models to all others: median r from "
+                f"{number(lowest)} ({short(str(low))}) to {number(highest)} ({short(str(top))})"
+            )
+        caption = (
+            f"{self.method.capitalize()} r over data set pairs of a model's similarities to all "
+            f"others, for {count(len(found), 'anchor model')}. Medians (and quartiles), {label}: "
+            f"{listed}. Data set pairs share data sets: the spread of a box is no standard error, "
+            f"and the order of single models no test."
+        )
+        return Description(title, caption, f"Box plots. {caption}")

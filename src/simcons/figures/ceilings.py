@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.groups import EVERYTHING, Group, counted, group_label, group_order, select
-from simcons.figures.inputs import Description, count, measure_label, number
+from simcons.figures.base import CONSISTENCY, Entry, StudyFigure, chunks
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import EVERYTHING, group_order, select
+from simcons.figures.words import (
+    Description,
+    Group,
+    count,
+    counted,
+    group_label,
+    measure_label,
+    number,
+    short,
+)
 
 _CEILING: dict[str, Any] = {"marker": "|", "markersize": 7, "markeredgewidth": 1.4}
 
 
-def measures_with_ceilings(corrected: pd.DataFrame) -> list[str]:
-    """Return the measures that have a ceiling for some data set pair, sorted."""
-    return sorted(set(corrected.loc[corrected["ceiling"].notna(), "measure"].astype(str)))
+def figures(inputs: FigureInputs) -> Iterator[Entry]:
+    """Yield a figure for every three measures that have a ceiling for some data set pair."""
+    table = inputs.table("corrected")
+    for suffix, some in chunks(inputs.measures(table[table["ceiling"].notna()])):
+        figure = Ceilings(table, inputs.models, some, inputs.method)
+        yield Entry(f"ceilings{suffix}", CONSISTENCY, None, figure)
 
 
 def ceiling_table(
@@ -53,91 +69,97 @@ def ceiling_table(
     return pd.DataFrame(rows)
 
 
-@style.styled
-def draw(
-    corrected: pd.DataFrame, models: pd.DataFrame, measures: Sequence[str], method: str = "pearson"
-) -> Figure:
-    """Draw r (point, quartiles) and its ceiling (bar, range), a row per group, a panel a measure.
+@dataclass(frozen=True)
+class Ceilings(StudyFigure):
+    """r (point, quartiles) and its ceiling (bar, range), a row per group, a panel per measure.
 
     Hollow: r corrected for the noise, median.
     """
-    tables = {measure: ceiling_table(corrected, measure, method) for measure in measures}
-    groups: list[Group] = list(dict.fromkeys(g for t in tables.values() for g in t["group"]))
-    title = describe(corrected, models, measures, method).title
-    height = 0.25 * max(len(groups), 2) + 1.25
-    figure = style.new_figure(style.FULL_WIDTH, height, style.wrap_title(title, style.FULL_WIDTH))
-    axes = figure.subplots(1, len(measures), squeeze=False, sharex=True, sharey=True)[0]
-    colours = style.category_colours("objective", models["objective"].astype(str))
-    for axis, (measure, table) in zip(axes, tables.items(), strict=True):
-        for row in table.to_dict("records"):
-            group = row["group"]
-            colour = style.INK if group == EVERYTHING else colours[group[1]]
-            _row(axis, {str(k): v for k, v in row.items()}, groups.index(group), colour)
-        layout.row_axis(axis, measure_label(measure))
-    axes[0].set_yticks(range(len(groups)), [style.short(group_label(g), 26) for g in groups])
-    axes[0].set_ylim(len(groups) - 0.4, -0.6)
-    layout.limits_of_r(axes)
-    axes[len(axes) // 2].set_xlabel(f"{method.capitalize()} r over data set pairs")
-    handles = [
-        layout.marker_handle("r: median, quartiles", style.INK, "o"),
-        layout.marker_handle("r corrected for noise: median", style.INK, "o", hollow=True),
-        layout.marker_handle("ceiling: median, range", style.INK, "|"),
-    ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=3)
-    return figure
+
+    corrected: pd.DataFrame
+    models: pd.DataFrame
+    measures: Sequence[str]
+    method: str = "pearson"
+
+    @cached_property
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """The rows of `ceiling_table` of each measure."""
+        return {
+            measure: [
+                {str(key): value for key, value in row.items()}
+                for row in ceiling_table(self.corrected, measure, self.method).to_dict("records")
+            ]
+            for measure in self.measures
+        }
+
+    def paint(self) -> Figure:
+        """Draw the panels on one scale."""
+        groups: list[Group] = list(
+            dict.fromkeys(row["group"] for rows in self.tables.values() for row in rows)
+        )
+        figure = self.canvas(0.25 * max(len(groups), 2) + 1.25)
+        axes = layout.measure_panels(figure, self.measures)
+        colours = style.category_colours("objective", self.models["objective"])
+        for axis, (measure, rows) in zip(axes, self.tables.items(), strict=True):
+            for row in rows:
+                group = row["group"]
+                colour = style.INK if group == EVERYTHING else colours[group[1]]
+                _row(axis, row, groups.index(group), colour)
+            layout.row_axis(axis, measure_label(measure))
+        layout.name_rows(axes[0], [short(group_label(group), 26) for group in groups])
+        layout.limits_of_r(axes)
+        axes[len(axes) // 2].set_xlabel(f"{self.method.capitalize()} r over data set pairs")
+        handles = [
+            layout.marker_handle("r: median, quartiles", style.INK, "o"),
+            layout.marker_handle("r corrected for noise: median", style.INK, "o", hollow=True),
+            layout.marker_handle("ceiling: median, range", style.INK, "|"),
+        ]
+        figure.legend(handles=handles, loc="outside lower left", ncols=3)
+        return figure
+
+    def describe(self) -> Description:
+        """Say r, ceiling and corrected r of every group."""
+        parts = []
+        for measure, rows in self.tables.items():
+            words = []
+            for row in rows:
+                name, why = group_label(row["group"]), row["why"]
+                if not row["n"]:
+                    words.append(f"{name} no ceiling ({why})")
+                    continue
+                words.append(
+                    f"{name} r {number(row['r'])}, ceiling {number(row['ceiling'], 3)} (lowest "
+                    f"{number(row['low'], 3)}), corrected {number(row['r_corrected'])} on "
+                    f"{row['n_corrected']} of {count(row['n'], 'data set pair')}"
+                    + (f" ({why})" if why else "")
+                )
+            parts.append(f"{measure_label(measure)}: {'; '.join(words)}")
+        first = self.tables[self.measures[0]][0]
+        title = f"Ceilings of r ({measure_label(self.measures[0])}): " + (
+            f"median r {number(first['r'])} over {group_label(first['group'])}, where noise alone "
+            f"would allow {number(first['ceiling'], 3)}"
+            if np.isfinite(first["ceiling"])
+            else "none could be estimated"
+        )
+        caption = (
+            f"{self.method.capitalize()} r of similarities on two data sets, and the highest r "
+            f"that the noise of the similarities allows: the root of the product of their "
+            f"reliabilities on exactly these pairs of models (split halves of the images, classes "
+            f"held fixed, stepped up by Spearman and Brown's formula). Noise of the choice of "
+            f"models or data sets is not in it, and a corrected r (r over its ceiling) is an "
+            f"estimate that may exceed 1. There is none for biased measures nor between data sets "
+            f"that share images. {'. '.join(parts)}."
+        )
+        return Description(title, caption, f"Points with lines, a row per group. {caption}")
 
 
 def _row(axis: Axes, row: dict[str, Any], y: int, colour: str) -> None:
     if not row["n"]:
         return
     axis.hlines(y - 0.1, row["r_q1"], row["r_q3"], color=colour, linewidth=1.0)
-    look: dict[str, Any] = {
-        "marker": "o",
-        "markersize": 3.6,
-        "color": colour,
-        "markeredgewidth": 0.9,
-    }
+    look: dict[str, Any] = {"marker": "o", "markersize": 3.6, "color": colour,
+                            "markeredgewidth": 0.9}  # fmt: skip
     axis.plot([row["r_corrected"]], [y + 0.18], **look, markerfacecolor="white")
     axis.plot([row["r"]], [y - 0.1], **look)
     axis.hlines(y, row["low"], row["high"], color=style.INK, linewidth=1.0)
     axis.plot([row["ceiling"]], [y], color=style.INK, **_CEILING)
-
-
-def describe(
-    corrected: pd.DataFrame, models: pd.DataFrame, measures: Sequence[str], method: str = "pearson"
-) -> Description:
-    """Say r, ceiling and corrected r of every group."""
-    parts = []
-    title = f"Ceilings of r ({measure_label(measures[0])}): "
-    for measure in measures:
-        table = ceiling_table(corrected, measure, method)
-        words = []
-        for row in table.to_dict("records"):
-            if not row["n"]:
-                words.append(f"{group_label(row['group'])} no ceiling ({row['why']})")
-                continue
-            words.append(
-                f"{group_label(row['group'])} r {number(row['r'])}, ceiling "
-                f"{number(row['ceiling'], 3)} (lowest {number(row['low'], 3)}), corrected "
-                f"{number(row['r_corrected'])} on {row['n_corrected']} of "
-                f"{count(row['n'], 'data set pair')}" + (f" ({row['why']})" if row["why"] else "")
-            )
-        parts.append(f"{measure_label(measure)}: {'; '.join(words)}")
-        first = table.iloc[0]
-        if measure == measures[0]:
-            title += (
-                f"median r {number(first['r'])} over {group_label(first['group'])}, where noise "
-                f"alone would allow {number(first['ceiling'], 3)}"
-                if np.isfinite(first["ceiling"])
-                else "none could be estimated"
-            )
-    caption = (
-        f"{method.capitalize()} r of similarities on two data sets, and the highest r that the "
-        f"noise of the similarities allows: the root of the product of their reliabilities on "
-        f"exactly these pairs of models (split halves of the images, classes held fixed, stepped "
-        f"up by Spearman and Brown's formula). Noise of the choice of models or data sets is not "
-        f"in it, and a corrected r (r over its ceiling) is an estimate that may exceed 1. There "
-        f"is none for biased measures nor between data sets that share images. "
-        f"{'. '.join(parts)}."
-    )
-    return Description(title, caption, f"Points with lines, a row per group. {caption}")

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.groups import EVERYTHING, Group, group_interval, group_label, select
-from simcons.figures.inputs import (
-    Description,
-    count,
+from simcons.figures.base import DATASETS, Entry, StudyFigure
+from simcons.figures.category_boxes import group_rows
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import (
+    EVERYTHING,
     dataset_names,
+    group_limits,
+    ordered_datasets,
+    select,
+)
+from simcons.figures.words import (
+    Description,
+    Group,
+    clipped,
+    count,
+    group_label,
+    interval,
     measure_label,
     number,
-    ordered_datasets,
     r_is,
 )
+
+
+def figures(inputs: FigureInputs) -> Iterator[Entry]:
+    """Yield, per measure, the matrix of all models and those of the groups at both ends."""
+    for measure in inputs.measures(inputs.consistency):
+        groups = {f"consistency_{measure}": EVERYTHING}
+        rows = group_rows(inputs.consistency, "objective", measure, inputs.method)
+        if len(rows) > 1:
+            groups[f"consistency_highest_{measure}"] = rows[0].group
+            groups[f"consistency_lowest_{measure}"] = rows[-1].group
+        for name, group in groups.items():
+            figure = ConsistencyMatrix(
+                inputs.consistency, inputs.datasets, measure, inputs.method, group, inputs.intervals
+            )
+            yield Entry(name, DATASETS, measure, figure)
 
 
 def matrix_of(rows: pd.DataFrame, order: list[str]) -> np.ndarray:
@@ -30,45 +59,74 @@ def matrix_of(rows: pd.DataFrame, order: list[str]) -> np.ndarray:
     return values
 
 
-@style.styled
-def draw(
-    consistency: pd.DataFrame,
-    datasets: pd.DataFrame,
-    measure: str,
-    method: str = "pearson",
-    group: Group = EVERYTHING,
-    intervals: pd.DataFrame | None = None,
-) -> Figure:
-    """Draw r between every two data sets, ordered by domain, values written in the cells."""
-    rows = select(consistency, measure, method, group)
-    order = ordered_datasets(datasets, [*rows["dataset_1"], *rows["dataset_2"]])
-    values = matrix_of(rows, order)
-    names = dataset_names(datasets)
-    title = describe(consistency, datasets, measure, method, group, intervals).title
-    n = max(len(order), 1)
-    cell = min(4.9 / n, 0.45)
-    width = min(style.FULL_WIDTH, 3.4 + 1.15 * n * cell)
-    figure = style.new_figure(width, n * cell + 2.1, style.wrap_title(title, width))
-    axis = figure.subplots()
-    if not len(order):
-        layout.say_absent(axis, "No consistency for these models.")
+@dataclass(frozen=True)
+class ConsistencyMatrix(StudyFigure):
+    """r between every two data sets, ordered by domain, values written in the cells."""
+
+    consistency: pd.DataFrame
+    datasets: pd.DataFrame
+    measure: str
+    method: str = "pearson"
+    group: Group = EVERYTHING
+    intervals: pd.DataFrame | None = None
+
+    def rows(self) -> pd.DataFrame:
+        """Return a row per data set pair."""
+        return select(self.consistency, self.measure, self.method, self.group)
+
+    def paint(self) -> Figure:
+        """Draw the matrix, its domains as a strip."""
+        rows = self.rows()
+        order = ordered_datasets(self.datasets, [*rows["dataset_1"], *rows["dataset_2"]])
+        values = matrix_of(rows, order)
+        n = max(len(order), 1)
+        cell = min(4.9 / n, 0.45)
+        figure = self.canvas(n * cell + 2.1, min(style.FULL_WIDTH, 3.4 + 1.15 * n * cell))
+        axis = figure.subplots()
+        if not len(order):
+            layout.say_absent(axis, "No consistency for these models.")
+            return figure
+        finite = values[np.isfinite(values)]
+        low = min(0.0, float(np.floor(finite.min() * 10) / 10)) if len(finite) else 0.0
+        image = layout.matrix_image(
+            axis, values, cmap=style.SEQUENTIAL, vmin=low, vmax=1.0, aspect="auto"
+        )
+        texts = [[_cell_text(v) for v in row] for row in values]
+        layout.annotate_cells(axis, values, texts, image, min(7.0, 72 * cell / 2.6))
+        _domains(figure, axis, order, self.datasets)
+        size, names = min(7.0, 72 * cell * 0.8), dataset_names(self.datasets)
+        labels = [clipped(names[dataset], 28) for dataset in order]
+        axis.set_yticks(np.arange(n) + 0.5, labels, fontsize=size)
+        layout.name_columns(axis, labels, size)
+        figure.colorbar(image, ax=axis, label=f"{self.method.capitalize()} r", aspect=30, pad=0.02)
         return figure
-    finite = values[np.isfinite(values)]
-    low = min(0.0, float(np.floor(finite.min() * 10) / 10)) if len(finite) else 0.0
-    image = layout.matrix_image(
-        axis, values, cmap=style.SEQUENTIAL, vmin=low, vmax=1.0, aspect="auto"
-    )
-    texts = [[_cell_text(v) for v in row] for row in values]
-    layout.annotate_cells(axis, values, texts, image, min(7.0, 72 * cell / 2.6))
-    _domains(figure, axis, order, datasets)
-    size = min(7.0, 72 * cell * 0.8)
-    labels = [style.clipped(names[dataset], 28) for dataset in order]
-    axis.set_yticks(np.arange(n) + 0.5, labels, fontsize=size)
-    axis.set_xticks(np.arange(n) + 0.5, labels, fontsize=size, rotation=45, ha="right",
-                    rotation_mode="anchor")  # fmt: skip
-    axis.tick_params(length=0, pad=2)
-    figure.colorbar(image, ax=axis, label=f"{method.capitalize()} r", aspect=30, pad=0.02)
-    return figure
+
+    def describe(self) -> Description:
+        """Say the median r, the quartiles and the data set pairs at both ends."""
+        rows = self.rows()
+        rows = rows[np.isfinite(rows["r"].astype(float))]
+        label, who = measure_label(self.measure), group_label(self.group)
+        if rows.empty:
+            return Description.only(f"{label}, {who}: no r between data sets is available.")
+        names = dataset_names(self.datasets)
+        r = rows["r"].to_numpy(float)
+        q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75])
+        lowest, highest = (
+            f"{names[rows['dataset_1'].iloc[k]]} and {names[rows['dataset_2'].iloc[k]]} "
+            f"({number(r[k])})"
+            for k in (int(r.argmin()), int(r.argmax()))
+        )
+        title = (
+            f"{label}, {who}: similarities on two data sets correlate with median {r_is(median)}"
+        )
+        limits = interval(*group_limits(self.intervals, self.measure, self.method, self.group))
+        caption = (
+            f"{self.method.capitalize()} correlation of {label} on two data sets over "
+            f"{count(int(rows['n_pairs'].max()), 'pair')} of models ({who}), data sets ordered by "
+            f"domain. Median over {count(len(r), 'data set pair')}: {number(median)}{limits} "
+            f"(quartiles {number(q1)} and {number(q3)}). Lowest: {lowest}; highest: {highest}."
+        )
+        return Description(title, caption, f"A heatmap of data sets by data sets. {caption}")
 
 
 def _cell_text(value: float) -> str:
@@ -79,7 +137,7 @@ def _cell_text(value: float) -> str:
 def _domains(figure: Figure, axis: Axes, order: list[str], datasets: pd.DataFrame) -> None:
     """Mark the domains: white lines between them and a colour strip with a legend."""
     domains = [str(datasets.at[dataset, "domain"]) for dataset in order]
-    colours = style.category_colours("domain", datasets["domain"].astype(str))
+    colours = style.category_colours("domain", datasets["domain"])
     n = len(order)
     layout.category_strip(axis, domains, colours, width=0.03 * n, gap=0.01 * n)
     axis.set_xlim(-0.04 * n, n)
@@ -89,37 +147,3 @@ def _domains(figure: Figure, axis: Axes, order: list[str], datasets: pd.DataFram
             axis.axvline(k, color="white", linewidth=1.6)
     used = {name: colours[name] for name in dict.fromkeys(domains)}
     layout.category_legend(figure, used, "domain", n_columns=4)
-
-
-def describe(
-    consistency: pd.DataFrame,
-    datasets: pd.DataFrame,
-    measure: str,
-    method: str = "pearson",
-    group: Group = EVERYTHING,
-    intervals: pd.DataFrame | None = None,
-) -> Description:
-    """Say the median r, the quartiles and the data set pairs at both ends."""
-    rows = select(consistency, measure, method, group)
-    rows = rows[np.isfinite(rows["r"].astype(float))]
-    label, who = measure_label(measure), group_label(group)
-    if rows.empty:
-        text = f"{label}, {who}: no r between data sets is available."
-        return Description(text, text, text)
-    names = dataset_names(datasets)
-    r = rows["r"].to_numpy(float)
-    q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75])
-    ends = []
-    for k in (int(r.argmin()), int(r.argmax())):
-        row = rows.iloc[k]
-        ends.append(f"{names[row.dataset_1]} and {names[row.dataset_2]} ({number(r[k])})")
-    title = f"{label}, {who}: similarities on two data sets correlate with median {r_is(median)}"
-    n_pairs = int(rows["n_pairs"].max())
-    limits = group_interval(intervals, measure, method, group)
-    caption = (
-        f"{method.capitalize()} correlation of {label} on two data sets over "
-        f"{count(n_pairs, 'pair')} of models ({who}), data sets ordered by domain. Median over "
-        f"{count(len(r), 'data set pair')}: {number(median)}{limits} (quartiles {number(q1)} and "
-        f"{number(q3)}). Lowest: {ends[0]}; highest: {ends[1]}."
-    )
-    return Description(title, caption, f"A heatmap of data sets by data sets. {caption}")

@@ -6,28 +6,36 @@ stays in its place keeps its place on the page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from simcons.figures import layout, style
-from simcons.figures.inputs import (
-    CATEGORY_LABELS,
-    Description,
-    Similarities,
-    count,
-    dataset_names,
-    measure_label,
-    number,
-    ordered_datasets,
-)
-from simcons.figures.similarity_heatmaps import over_datasets, stack
+from simcons.figures.base import SIMILARITY, Entry, SimilarityFigure
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import correlation, varying
+from simcons.figures.similarity_heatmaps import over_datasets
+from simcons.figures.words import Description, category_label, count, number
 
-Method = Literal["mds", "tsne"]
-METHOD_LABELS = {"mds": "MDS", "tsne": "t-SNE"}
+Embedding = Literal["mds", "tsne"]
+EMBEDDING_LABELS = {"mds": "MDS", "tsne": "t-SNE"}
+
+
+def figures(inputs: FigureInputs) -> Iterator[Entry]:
+    """Yield maps of the models under the study's first measure, if there are four models."""
+    for measure, by_dataset in list(inputs.similarities.items())[:1]:
+        if min(len(matrix.models) for matrix in by_dataset.values()) < 4:
+            return
+        shown = (by_dataset, inputs.models, inputs.datasets, measure)
+        for category in varying(inputs.models):
+            figure = ModelMap(*shown, category, method=inputs.method)
+            yield Entry(f"mds_{category}", SIMILARITY, measure, figure)
+        figure = ModelMap(*shown, "objective", "tsne", inputs.method)
+        yield Entry("tsne_objective", SIMILARITY, measure, figure)
 
 
 def distances(similarity: np.ndarray) -> np.ndarray:
@@ -81,14 +89,12 @@ def aligned(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     return points @ u @ vt
 
 
-def explained(distance: np.ndarray) -> float:
+def explained(distance: np.ndarray, method: str = "pearson") -> float:
     """Return the correlation of distances in the plane of MDS with the real ones."""
     points = classical_mds(distance)
     flat = np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
     upper = np.triu_indices(len(distance), 1)
-    if len(upper[0]) < 3 or np.ptp(distance[upper]) == 0 or np.ptp(flat[upper]) == 0:
-        return float("nan")
-    return float(np.corrcoef(flat[upper], distance[upper])[0, 1])
+    return correlation(flat[upper], distance[upper], method)
 
 
 def clusters(similarity: np.ndarray, n_clusters: int, seed: int = 0) -> np.ndarray:
@@ -102,107 +108,87 @@ def clusters(similarity: np.ndarray, n_clusters: int, seed: int = 0) -> np.ndarr
     return np.asarray(method.fit_predict(affinity))
 
 
-def cluster_agreement(
-    by_dataset: Mapping[str, Similarities], models: pd.DataFrame, datasets: pd.DataFrame,
-    category: str,
-) -> dict[str, float]:  # fmt: skip
-    """Return, per data set, the adjusted Rand index of spectral clusters and a category.
+@dataclass(frozen=True)
+class ModelMap(SimilarityFigure):
+    """A map of the models per data set, coloured (and shaped) by a category."""
 
-    As many clusters as the category has values; NaN where that is 1, or all models.
-    """
-    from sklearn.metrics import adjusted_rand_score
+    category: str = "objective"
+    embedding: Embedding = "mds"
+    method: str = "pearson"
 
-    order = ordered_datasets(datasets, by_dataset)
-    labels = models.loc[by_dataset[order[0]].models, category].astype(str).to_numpy()
-    n_clusters = len(set(labels))
-    if not 1 < n_clusters < len(labels) - 1:
-        return dict.fromkeys(order, float("nan"))
-    matrices = stack(by_dataset, order)
-    return {
-        dataset: float(adjusted_rand_score(labels, clusters(matrix, n_clusters)))
-        for dataset, matrix in zip(order, matrices, strict=True)
-    }
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The category's value of each model, (m,)."""
+        return self.models.loc[self.ids, self.category].astype(str).to_numpy()
 
+    def cluster_agreement(self) -> dict[str, float]:
+        """Return, per data set, the adjusted Rand index of spectral clusters and the category.
 
-@style.styled
-def draw(
-    by_dataset: Mapping[str, Similarities],
-    models: pd.DataFrame,
-    datasets: pd.DataFrame,
-    measure: str,
-    category: str = "objective",
-    method: Method = "mds",
-) -> Figure:
-    """Draw a map of the models per data set, coloured (and shaped) by a category."""
-    order = ordered_datasets(datasets, by_dataset)
-    matrices = stack(by_dataset, order)
-    target = classical_mds(distances(over_datasets(matrices, "mean")))
-    n_columns = layout.columns_for(len(order))
-    side = min((style.FULL_WIDTH - 0.2) / n_columns, 2.4)
-    title = describe(by_dataset, models, datasets, measure, category, method).title
-    figure = style.new_figure(
-        style.FULL_WIDTH, -(-len(order) // n_columns) * (side + 0.2) + 0.85,
-        style.wrap_title(title, style.FULL_WIDTH),
-    )  # fmt: skip
-    axes = layout.panel_grid(figure, len(order), n_columns)
-    labels = models.loc[by_dataset[order[0]].models, category].astype(str).to_numpy()
-    colours = style.category_colours(category, models[category].astype(str))
-    markers = style.category_markers(models[category].astype(str))
-    for axis, dataset, matrix in zip(axes, order, matrices, strict=True):
-        distance = distances(matrix)
-        points = classical_mds(distance) if method == "mds" else tsne(distance)
-        points = aligned(points, target)
-        for name in sorted(set(labels)):
-            inside = labels == name
-            x, y = points[inside, 0], points[inside, 1]
-            axis.scatter(x, y, s=14, color=colours[name], marker=markers[name],
-                         linewidths=0.3, edgecolors="white")  # fmt: skip
-        centre = (points.max(axis=0) + points.min(axis=0)) / 2
-        half = 0.58 * max(float(np.ptp(points, axis=0).max()), 1e-9)
-        axis.set(xticks=[], yticks=[], aspect="equal", xlim=(centre[0] - half, centre[0] + half),
-                 ylim=(centre[1] - half, centre[1] + half))  # fmt: skip
-        axis.set_title(
-            style.two_lines(dataset_names(datasets)[dataset], int(side * 15)), fontsize=7.5
+        As many clusters as the category has values; NaN where that is 1, or all models.
+        """
+        from sklearn.metrics import adjusted_rand_score
+
+        n_clusters = len(set(self.values))
+        if not 1 < n_clusters < len(self.values) - 1:
+            return dict.fromkeys(self.order, float("nan"))
+        return {
+            dataset: float(adjusted_rand_score(self.values, clusters(matrix, n_clusters)))
+            for dataset, matrix in zip(self.order, self.matrices, strict=True)
+        }
+
+    def paint(self) -> Figure:
+        """Draw a panel per data set."""
+        target = classical_mds(distances(over_datasets(self.matrices, "mean")))
+        n_columns, n_rows, side = layout.dataset_panel_size(len(self.order), style.FULL_WIDTH - 0.2)
+        figure = self.canvas(n_rows * (side + 0.2) + 0.85)
+        axes = layout.panel_grid(figure, len(self.order), n_columns)
+        colours, markers = style.looks(self.category, self.models[self.category])
+        for axis, dataset, matrix in zip(axes, self.order, self.matrices, strict=True):
+            distance = distances(matrix)
+            points = classical_mds(distance) if self.embedding == "mds" else tsne(distance)
+            points = aligned(points, target)
+            for name in sorted(set(self.values)):
+                x, y = points[self.values == name].T
+                axis.scatter(x, y, s=14, color=colours[name], marker=markers[name],
+                             linewidths=0.3, edgecolors="white")  # fmt: skip
+            centre = (points.max(axis=0) + points.min(axis=0)) / 2
+            half = 0.58 * max(float(np.ptp(points, axis=0).max()), 1e-9)
+            axis.set(xticks=[], yticks=[], aspect="equal",
+                     xlim=(centre[0] - half, centre[0] + half),
+                     ylim=(centre[1] - half, centre[1] + half))  # fmt: skip
+            title = style.two_lines(self.names[dataset], int(side * 15))
+            axis.set_title(title, fontsize=7.5)
+            axis.spines[:].set_visible(True)
+            axis.spines[:].set_color("#d0d0d0")
+        used = {name: colours[name] for name in style.ordered(self.values)}
+        layout.category_legend(figure, used, category_label(self.category), markers=markers)
+        return figure
+
+    def describe(self) -> Description:
+        """Say how well the map keeps the distances, and how well clusters fit the category."""
+        what = category_label(self.category)
+        title = (
+            f"{self.label}: maps of {count(len(self.ids), 'model')} "
+            f"({EMBEDDING_LABELS[self.embedding]} on 1 − similarity), coloured by {what}"
         )
-        axis.spines[:].set_visible(True)
-        axis.spines[:].set_color("#d0d0d0")
-    used = {name: colours[name] for name in style.ordered(labels)}
-    layout.category_legend(figure, used, CATEGORY_LABELS.get(category, category), markers=markers)
-    return figure
-
-
-def describe(
-    by_dataset: Mapping[str, Similarities],
-    models: pd.DataFrame,
-    datasets: pd.DataFrame,
-    measure: str,
-    category: str = "objective",
-    method: Method = "mds",
-) -> Description:
-    """Say how well the map keeps the distances, and how well spectral clusters fit a category."""
-    order = ordered_datasets(datasets, by_dataset)
-    m = len(by_dataset[order[0]].models)
-    label, what = measure_label(measure), CATEGORY_LABELS.get(category, category)
-    title = (
-        f"{label}: maps of {count(m, 'model')} ({METHOD_LABELS[method]} on 1 − similarity), "
-        f"coloured by {what}"
-    )
-    caption = f"A panel per data set: models that are similar on it lie close together ({label}). "
-    if method == "mds":
-        fit = [explained(distances(matrix)) for matrix in stack(by_dataset, order)]
-        finite = [value for value in fit if np.isfinite(value)]
+        caption = (
+            f"A panel per data set: models that are similar on it lie close together "
+            f"({self.label}). "
+        )
+        if self.embedding == "mds":
+            fit = [explained(distances(matrix), self.method) for matrix in self.matrices]
+            finite = [value for value in fit if np.isfinite(value)]
+            if finite:
+                caption += (
+                    f"Distances in the plane correlate with the real ones with r = "
+                    f"{number(min(finite))} to {number(max(finite))}. "
+                )
+        finite = [value for value in self.cluster_agreement().values() if np.isfinite(value)]
         if finite:
+            agree = number(float(np.median(finite)))
+            title += f": clusters agree with it by {agree} (1: fully, 0: chance)"
             caption += (
-                f"Distances in the plane correlate with the real ones with r = "
-                f"{number(min(finite))} to {number(max(finite))}. "
+                f"Spectral clusters, as many as there are values of {what}, agree with it with a "
+                f"median adjusted Rand index of {agree} (1: the same, 0: chance)."
             )
-    rand = cluster_agreement(by_dataset, models, datasets, category)
-    finite = [value for value in rand.values() if np.isfinite(value)]
-    if finite:
-        agree = number(float(np.median(finite)))
-        title += f": clusters agree with it by {agree} (1: fully, 0: chance)"
-        caption += (
-            f"Spectral clusters, as many as there are values of {what}, agree with it with a "
-            f"median adjusted Rand index of {agree} (1: the same, 0: chance)."
-        )
-    return Description(title, caption.strip(), f"Scatter plots, one per data set. {caption}")
+        return Description(title, caption.strip(), f"Scatter plots, one per data set. {caption}")

@@ -7,7 +7,7 @@ import pandas as pd
 from simcons.consistency import gap_pairs, with_agreement
 from simcons.core.files import read_csv, read_parquet
 from simcons.core.paths import Paths
-from simcons.figures.inputs import GAP_COLUMNS, FigureInputs, empty, median_intervals
+from simcons.figures.schema import GAP_COLUMNS, FigureInputs, empty, median_intervals
 from simcons.similarity.tables import read_header
 from simcons.study.params import Study
 from simcons.study.results import (

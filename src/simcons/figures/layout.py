@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simcons.figures import style
-from simcons.figures.inputs import measure_label
+from simcons.figures.words import category_label, clipped, measure_label, short
 
 
 def panel_grid(figure: Figure, n_panels: int, n_columns: int, *, share: bool = False) -> list[Axes]:
@@ -35,6 +36,44 @@ def columns_for(n_panels: int, *, most: int = 6) -> int:
     if n_panels <= 4:
         return max(n_panels, 1)
     return min(4 if n_panels <= 12 else most, most)
+
+
+def measure_panels(figure: Figure, measures: Sequence[str]) -> list[Axes]:
+    """Return a panel per measure, side by side on one scale."""
+    return list(figure.subplots(1, len(measures), squeeze=False, sharex=True, sharey=True)[0])
+
+
+def dataset_panel_size(n_panels: int, width: float = style.FULL_WIDTH) -> tuple[int, int, float]:
+    """Return the columns and rows of a panel per data set, and a panel's side in inches."""
+    n_columns = columns_for(n_panels)
+    return n_columns, -(-max(n_panels, 1) // n_columns), min(width / n_columns, 2.4)
+
+
+def name_rows(axis: Axes, names: Sequence[str], *, least: int = 0, **font: Any) -> None:
+    """Name the rows 0, 1, ... from the top; room for at least ``least`` of them."""
+    axis.set_yticks(range(len(names)), names, **font)
+    axis.set_ylim(max(len(names), least) - 0.4, -0.6)
+
+
+def name_dataset_rows(axis: Axes, order: Sequence[str], names: Mapping[str, str]) -> None:
+    """Name a row per data set."""
+    name_rows(axis, [clipped(names[dataset], 30) for dataset in order])
+
+
+def name_columns(axis: Axes, names: Sequence[str], size: float, rotation: float = 45) -> None:
+    """Name the columns of a matrix below it, aslant."""
+    axis.set_xticks(np.arange(len(names)) + 0.5, names, rotation=rotation, ha="right",
+                    rotation_mode="anchor", fontsize=size)  # fmt: skip
+    axis.tick_params(length=0, pad=2)
+
+
+def row_categories(
+    ids: Iterable[object], models: pd.DataFrame, category: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return each model's value of a category, and the colours of the values that occur."""
+    everything = style.category_colours(category, models[category])
+    labels = [str(models.at[name, category]) for name in ids]
+    return labels, {name: everything[name] for name in style.ordered(labels)}
 
 
 def category_strip(
@@ -110,7 +149,7 @@ def category_legend(
     """Put a legend below the figure: colour patches, or the markers where they carry meaning."""
     handles: list[Artist] = []
     for name, colour in colours.items():
-        label = style.short(name)
+        label = short(name)
         if markers is None:
             handles.append(Patch(color=colour, label=label))
         else:
@@ -126,6 +165,12 @@ def category_legend(
         handleheight=1.0,
         columnspacing=1.2,
     )
+
+
+def pair_legend(figure: Figure, colours: Mapping[str, str], category: str = "objective") -> None:
+    """Explain the colours of `grouped_points`."""
+    both = {**colours, "two different ones": style.NEUTRAL}
+    category_legend(figure, both, f"{category_label(category)} of both models")
 
 
 def measure_legend(
@@ -149,8 +194,7 @@ def grouped_points(
     x: np.ndarray,
     y: np.ndarray,
     groups: Mapping[str, np.ndarray],
-    colours: Mapping[str, str],
-    markers: Mapping[str, str],
+    looks: tuple[Mapping[str, str], Mapping[str, str]],
 ) -> None:
     """Draw a point per pair of models: grey, or coloured where both are of one group.
 
@@ -160,22 +204,33 @@ def grouped_points(
         Coordinates, (n_pairs,).
     groups
         For each group which pairs lie within it, (n_pairs,) bool.
+    looks
+        Colour and marker of each group.
     """
+    colours, markers = looks
     size = float(np.clip(2400 / max(len(x), 1), 3, 16))
     raster = len(x) > 800  # thousands of markers would make the PDF heavy
     mixed = ~np.any(list(groups.values()), axis=0)
     axis.scatter(x[mixed], y[mixed], s=size, color=style.NEUTRAL, linewidths=0, rasterized=raster)
     for name, inside in groups.items():
-        axis.scatter(
-            x[inside],
-            y[inside],
-            s=size * 1.5,
-            color=colours[name],
-            marker=markers[name],
-            linewidths=0,
-            alpha=0.85,
-            rasterized=raster,
-        )
+        axis.scatter(x[inside], y[inside], s=size * 1.5, color=colours[name], linewidths=0,
+                     marker=markers[name], alpha=0.85, rasterized=raster)  # fmt: skip
+
+
+def box(axis: Axes, r: np.ndarray, y: int, colour: str, random: np.random.Generator) -> None:
+    """Draw a box (from 5 values on) and, up to 60 values, the values themselves."""
+    if len(r) >= 5:
+        axis.boxplot(
+            [r], positions=[y], orientation="horizontal", widths=0.62, patch_artist=True,
+            showfliers=len(r) > 60, manage_ticks=False,
+            boxprops={"facecolor": colour, "alpha": 0.45, "linewidth": 0.6},
+            medianprops={"color": style.INK, "linewidth": 1.4},
+            whiskerprops={"linewidth": 0.6}, capprops={"linewidth": 0.6},
+            flierprops={"marker": ".", "markersize": 2, "markeredgecolor": style.MUTED},
+        )  # fmt: skip
+    if len(r) <= 60:
+        jitter = random.uniform(-0.2, 0.2, len(r)) if len(r) > 1 else np.zeros(1)
+        axis.scatter(r, y + jitter, s=5, color=colour, edgecolors="white", linewidths=0.2, zorder=3)
 
 
 def row_axis(axis: Axes, title: str = "") -> None:

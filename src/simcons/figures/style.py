@@ -19,6 +19,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from simcons.core.files import atomic
+from simcons.figures.words import clipped
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -192,25 +193,18 @@ def category_markers(values: Iterable[object]) -> dict[str, str]:
     return {name: MARKERS[k % len(MARKERS)] for k, name in enumerate(names)}
 
 
+def looks(category: str, values: Iterable[object]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the colours and the markers of a category's values (see both functions)."""
+    values = list(values)
+    return category_colours(category, values), category_markers(values)
+
+
 def text_on(colour: Any) -> str:
     """Return black or white, whichever reads better on a colour (WCAG relative luminance)."""
     channels = mpl.colors.to_rgb(colour)
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "white" if luminance < 0.18 else INK
-
-
-def short(text: str, limit: int = 30) -> str:
-    """Shorten a long name in its middle: both ends tell models of one family apart."""
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) * 3 // 5
-    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
-
-
-def clipped(text: str, limit: int = 26) -> str:
-    """Cut a long name at its end, for names that differ at the start (data sets)."""
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip(' (-')}…"
 
 
 def two_lines(text: str, limit: int) -> str:

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simcons.figures.groups import EVERYTHING, Group, select
-from simcons.figures.inputs import LEVEL, FigureInputs, count, interval, measure_label, number
-from simcons.figures.relations import LABELS, relation_rows
-from simcons.report.tabulate import of_method
+from simcons.figures.relations import relation_rows
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import EVERYTHING, LEVEL, finite_r, select
+from simcons.figures.words import (
+    AGAINST_LABELS,
+    Group,
+    count,
+    interval,
+    measure_label,
+    number,
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,7 @@ class Headline:
 
 def _r(inputs: FigureInputs, measure: str, group: Group = EVERYTHING) -> np.ndarray:
     """Return the defined r of a group, a data set pair each."""
-    r = select(inputs.consistency, measure, inputs.method, group)["r"].to_numpy(float)
-    return r[np.isfinite(r)]
+    return finite_r(select(inputs.consistency, measure, inputs.method, group))
 
 
 def _measures(inputs: FigureInputs) -> list[str]:
@@ -100,7 +106,7 @@ def _groups(inputs: FigureInputs, measure: str) -> str:
 
 def _differences(inputs: FigureInputs, measure: str) -> str:
     """Say which differences between objectives remain after correction."""
-    table = of_method(inputs, inputs.table("contrasts"))
+    table = inputs.of_method(inputs.table("contrasts"))
     chosen = table[(table["measure"] == measure) & (table["category"] == "objective")]
     if chosen.empty:
         return ""
@@ -147,7 +153,7 @@ def _noise(inputs: FigureInputs, measure: str) -> str:
 def _performance(inputs: FigureInputs, measure: str) -> str:
     """Say how similarity correlates with the gap in accuracy, and with error consistency."""
     parts = []
-    for against, what in LABELS.items():
+    for against, what in AGAINST_LABELS.items():
         rows = relation_rows(inputs.relations, measure, against, inputs.method)
         r = rows["r"].astype(float).dropna()
         if len(r):

@@ -13,18 +13,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from simcons.catalog import CATEGORIES
 from simcons.core.errors import UserError
 from simcons.figures import style
-from simcons.figures.inputs import (
-    CATEGORIES,
-    CATEGORY_LABELS,
-    FigureInputs,
-    dataset_names,
-    measure_label,
-    ordered_datasets,
-    pair_values,
-)
-from simcons.figures.similarity_heatmaps import cluster_order, over_datasets, stack
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import dataset_names, ordered_datasets, pair_values, stack
+from simcons.figures.similarity_heatmaps import cluster_order, over_datasets
+from simcons.figures.words import category_label, measure_label
 
 SCALE = 1000
 N_COLOURS = 64
@@ -87,7 +82,7 @@ def _category(models: pd.DataFrame, category: str) -> dict[str, Any]:
     colours = style.category_colours(category, models[category].dropna())
     return {
         "id": category,
-        "label": CATEGORY_LABELS.get(category, category),
+        "label": category_label(category),
         "values": [{"name": value, "colour": colours[value]} for value in values],
     }
 

@@ -8,22 +8,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from simcons.catalog import CATEGORIES
 from simcons.consistency import overlap_table
-from simcons.figures.groups import counted
-from simcons.figures.inputs import (
-    CATEGORIES,
-    CATEGORY_LABELS,
-    LEVEL,
-    FigureInputs,
-    measure_label,
-)
-from simcons.report.tabulate import GROUP, Row, Rows, by_group, of_method, per_group, records
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import LEVEL
+from simcons.figures.words import category_label, counted, measure_label
+from simcons.report.tabulate import GROUP, Row, Rows, by_group, per_group, records
 
 _COMPANIONS = ["r", "thorndike_1", "thorndike_2", "concordance", "median_absolute_difference"]
 
 
 def _as_it_is(name: str) -> Rows:
-    return lambda inputs: records(of_method(inputs, inputs.table(name)))
+    return lambda inputs: records(inputs.of_method(inputs.table(name)))
 
 
 def _mantel(inputs: FigureInputs) -> list[Row]:
@@ -74,7 +70,7 @@ def _partial(inputs: FigureInputs) -> list[Row]:
     """Give the median r with other properties of the models held fixed, per group."""
 
     def digest(part: pd.DataFrame) -> Row:
-        given = (CATEGORY_LABELS.get(c, c) for c in str(part["given"].iloc[0]).split(", "))
+        given = (category_label(c) for c in str(part["given"].iloc[0]).split(", "))
         return {"given": ", ".join(given), "r": part["r_partial"].median()}
 
     return per_group(inputs, inputs.table("partial"), digest)

@@ -6,9 +6,10 @@ import pandas as pd
 
 from simcons.core.files import read_json
 from simcons.core.paths import Paths
-from simcons.figures.inputs import FigureInputs, count, dataset_names, measure_label, number
 from simcons.figures.reliability import precision_table
-from simcons.report.tabulate import of_method
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import dataset_names
+from simcons.figures.words import count, measure_label, number
 from simcons.study.params import Study
 
 LOW_RELIABILITY = 0.8
@@ -126,10 +127,10 @@ def _undefined_warnings(inputs: FigureInputs) -> list[str]:
 
 def _overlap_warnings(inputs: FigureInputs) -> list[str]:
     """Say which data sets share images, and what r is without their pairs."""
-    table = of_method(inputs, inputs.consistency)
+    table = inputs.of_method(inputs.consistency)
     if "shares_images" not in table.columns or not table["shares_images"].astype(bool).any():
         return []
-    measure = next(m for m in inputs.similarities if m in set(table["measure"]))
+    measure = inputs.measures(table)[0]
     everything = table[(table["category"] == "all") & (table["measure"] == measure)]
     shared = everything["shares_images"].astype(bool)
     names = dataset_names(inputs.datasets)

@@ -18,8 +18,10 @@ from PIL import Image, UnidentifiedImageError
 
 from simcons.core.errors import UserError
 from simcons.core.files import read_json
-from simcons.figures.catalogue import GROUPS, not_drawn
-from simcons.figures.inputs import FigureInputs, check, count, measure_label
+from simcons.figures.base import GROUPS
+from simcons.figures.catalogue import not_drawn
+from simcons.figures.schema import FigureInputs, check
+from simcons.figures.words import count, measure_label
 from simcons.report.answer import answer, headlines
 from simcons.report.explore import explore_json
 from simcons.report.inference import INFERENCE

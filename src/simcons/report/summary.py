@@ -5,22 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from simcons.catalog import CATEGORIES
 from simcons.consistency import gap_by_domain
-from simcons.figures.inputs import (
-    CATEGORIES,
-    FigureInputs,
-    dataset_names,
-    ordered_datasets,
-    pair_values,
-)
 from simcons.figures.reliability import precision_table
+from simcons.figures.schema import FigureInputs
+from simcons.figures.selection import dataset_names, finite_r, ordered_datasets, pair_values
 from simcons.report.tabulate import (
     GROUP,
     Cell,
     Row,
     Rows,
     by_group,
-    of_method,
     per_group,
     records,
 )
@@ -30,15 +25,14 @@ def _groups(inputs: FigureInputs) -> list[Row]:
     """Give r over data set pairs for every measure and pair of groups."""
 
     def digest(part: pd.DataFrame) -> Row:
-        r = part["r"].to_numpy(float)
-        r = r[np.isfinite(r)]
+        r = finite_r(part)
         q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75]) if len(r) else [np.nan] * 3
         counts = {"n_pairs": int(part["n_pairs"].max()), "n_datasets": len(r)}
         cells = {name: Cell(f"{n:,}", n) for name, n in counts.items()}
         return cells | {"q1": q1, "median": median, "q3": q3}
 
     rows = per_group(inputs, inputs.consistency, digest)
-    intervals = of_method(inputs, inputs.intervals).rename(
+    intervals = inputs.of_method(inputs.intervals).rename(
         columns={"low": "bca_low", "high": "bca_high"}
     )
     known = {key: records(part)[0] for key, part in by_group(intervals).items()}
@@ -49,7 +43,7 @@ def _groups(inputs: FigureInputs) -> list[Row]:
 def _pairs(inputs: FigureInputs) -> list[Row]:
     """Give r over all models for every data set pair and measure."""
     names, pair = dataset_names(inputs.datasets), ["dataset_1", "dataset_2"]
-    table = of_method(inputs, inputs.consistency)
+    table = inputs.of_method(inputs.consistency)
     table = table[table["category"] == "all"]
     wide = table.pivot(index=pair, columns="measure", values="r").sort_index().reset_index()
     wide["name_1"], wide["name_2"] = (wide[column].map(names) for column in pair)
@@ -100,7 +94,7 @@ def _named(inputs: FigureInputs, dataset: str) -> Row:
 
 def _relations(inputs: FigureInputs) -> list[Row]:
     """Give r per data set of similarity, gap in accuracy and error consistency."""
-    table = of_method(inputs, inputs.relations)
+    table = inputs.of_method(inputs.relations)
     order = ordered_datasets(inputs.datasets, table["dataset"])
     rows = sorted(records(table), key=lambda row: (row["against"], order.index(row["dataset"])))
     return [row | _named(inputs, row["dataset"]) for row in rows]
@@ -109,7 +103,7 @@ def _relations(inputs: FigureInputs) -> list[Row]:
 def _domains(inputs: FigureInputs) -> list[Row]:
     """Give the quartiles of the same r over the data sets of each domain."""
     domains = {str(dataset): str(name) for dataset, name in inputs.datasets["domain"].items()}
-    return records(gap_by_domain(of_method(inputs, inputs.relations), domains))
+    return records(gap_by_domain(inputs.of_method(inputs.relations), domains))
 
 
 SUMMARY: dict[str, Rows] = {

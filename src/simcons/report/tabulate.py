@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simcons.catalog import CATEGORIES
 from simcons.core.files import read_yaml
-from simcons.figures.contrasts import contrast_label
-from simcons.figures.drivers import predictor_label
-from simcons.figures.groups import group_label
-from simcons.figures.inputs import (
-    CATEGORIES,
-    CATEGORY_LABELS,
-    FigureInputs,
+from simcons.figures.schema import FigureInputs
+from simcons.figures.words import (
+    AGAINST_LABELS,
+    category_label,
+    contrast_label,
+    group_label,
     interval,
     measure_label,
     number,
+    predictor_label,
     value_label,
 )
-from simcons.figures.relations import LABELS as AGAINST_LABELS
 
 GROUP = ["measure", "category", "group_1", "group_2"]
 P_VALUES = ("p", "smallest_p", "p_permutation", "p_holm", "p_bonferroni", "p_rank_sum_bonferroni")
@@ -146,7 +146,7 @@ def _measure(row: Row) -> str:
 
 
 def _category(name: str) -> str:
-    return "–" if name == "all" else CATEGORY_LABELS.get(name, name)
+    return "–" if name == "all" else category_label(name)
 
 
 def _group(row: Row) -> str:
@@ -175,11 +175,6 @@ _LABELS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def of_method(inputs: FigureInputs, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the study's main correlation; all rows of a table that is of none."""
-    return table[table["method"] == inputs.method] if "method" in table.columns else table
-
-
 def records(table: pd.DataFrame) -> list[Row]:
     """Return the rows of a table."""
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
@@ -201,6 +196,6 @@ def per_group(
         at = categories.index(key[1]) if known else len(categories)
         return measures.index(key[0]), at, key[1:]
 
-    parts = by_group(of_method(inputs, table))
+    parts = by_group(inputs.of_method(table))
     return [dict(zip(GROUP, key, strict=True)) | digest(parts[key])
             for key in sorted(parts, key=rank)]  # fmt: skip

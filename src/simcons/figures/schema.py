@@ -1,4 +1,4 @@
-"""What figures are made from, checked once, and the small arithmetic that they share.
+"""What figures and report are made from: the tables, their columns, and one check of them.
 
 A figure never reads a file: stages read, figures get these frames.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,34 +15,17 @@ import pandas as pd
 from simcons.consistency.levels import LEVEL_COLUMNS
 from simcons.core.errors import UserError, did_you_mean
 
-CONSISTENCY_COLUMNS = (
-    "measure",
-    "method",
-    "category",
-    "group_1",
-    "group_2",
-    "dataset_1",
-    "dataset_2",
-    "r",
-    "n_pairs",
-)
-GAP_COLUMNS = ("measure", "dataset", "model_1", "model_2", "similarity", "gap")
-PROBE_COLUMNS = ("dataset", "model", "seed", "top1")
-INTERVAL_COLUMNS = ("measure", "method", "category", "group_1", "group_2", "low", "high", "level")
-ANCHOR_COLUMNS = ("measure", "method", "anchor", "dataset_1", "dataset_2", "r", "n_pairs")
-RELATION_COLUMNS = (
-    "measure",
-    "against",
-    "dataset",
-    "method",
-    "r",
-    "bca_low",
-    "bca_high",
-    "n_pairs",
-    "n_left_out",
-)
 _GROUP = ("measure", "category", "group_1", "group_2")
 _DATASETS = ("dataset_1", "dataset_2")
+CONSISTENCY_COLUMNS = (*_GROUP, "method", *_DATASETS, "r", "n_pairs")
+GAP_COLUMNS = ("measure", "dataset", "model_1", "model_2", "similarity", "gap")
+PROBE_COLUMNS = ("dataset", "model", "seed", "top1")
+INTERVAL_COLUMNS = (*_GROUP, "method", "low", "high", "level")
+ANCHOR_COLUMNS = ("measure", "method", "anchor", *_DATASETS, "r", "n_pairs")
+RELATION_COLUMNS = (
+    *("measure", "against", "dataset", "method", "r", "bca_low", "bca_high"),
+    *("n_pairs", "n_left_out"),
+)
 # What is drawn or listed of the tables of `simcons.consistency.analyse`; each may be absent.
 ANALYSIS_COLUMNS: dict[str, tuple[str, ...]] = {
     "contrasts": (*_GROUP, "method", "estimate_1", "estimate_2", "difference", "bca_low",
@@ -66,28 +49,6 @@ ANALYSIS_COLUMNS: dict[str, tuple[str, ...]] = {
     "anchor_rank_sums": ("measure", "method", "anchor_1", "anchor_2", "median_1", "median_2", "p",
                          "p_bonferroni"),
 }  # fmt: skip
-LEVEL = 0.05  # of a test
-CATEGORIES = ("objective", "architecture_class", "train_data_class", "size_class")
-CATEGORY_LABELS = {
-    "objective": "training objective",
-    "architecture_class": "architecture",
-    "train_data_class": "training data",
-    "size_class": "model size",
-}
-
-
-# What "none" means, as a group's name: pixels are no network, and saw no training data.
-NOTHING_LABELS = {"architecture_class": "no network", "train_data_class": "no training data"}
-
-
-def value_label(category: str, value: str) -> str:
-    """Return a category's value for people: no training data instead of ``none``."""
-    return NOTHING_LABELS.get(category, value) if value == "none" else value
-
-
-def varying(models: pd.DataFrame) -> list[str]:
-    """Return the categories with two values or more: the others tell no groups apart."""
-    return [c for c in CATEGORIES if c in models.columns and models[c].nunique() > 1]
 
 
 class Similarities(Protocol):
@@ -110,12 +71,7 @@ class Similarities(Protocol):
         """Split-half reliability of the matrix (or of each pair), or None."""
 
 
-class Description(NamedTuple):
-    """The words of a figure: title (what is seen), caption (with its numbers), alt text."""
-
-    title: str
-    caption: str
-    alt: str
+ByDataset = Mapping[str, Similarities]
 
 
 def empty(columns: Iterable[str]) -> pd.DataFrame:
@@ -159,7 +115,7 @@ class FigureInputs:
         The study's main correlation, which figures show: the first of ``consistency.methods``.
     """
 
-    similarities: Mapping[str, Mapping[str, Similarities]]
+    similarities: Mapping[str, ByDataset]
     models: pd.DataFrame
     datasets: pd.DataFrame
     consistency: pd.DataFrame = field(default_factory=lambda: empty(CONSISTENCY_COLUMNS))
@@ -176,6 +132,15 @@ class FigureInputs:
         """Return a table of the analysis; without rows where it was not made."""
         return self.analysis.get(name, empty(ANALYSIS_COLUMNS[name]))
 
+    def of_method(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the study's main correlation; all rows of a table without methods."""
+        return table[table["method"] == self.method] if "method" in table.columns else table
+
+    def measures(self, table: pd.DataFrame) -> list[str]:
+        """Return the measures that a table has of the main correlation, in the study's order."""
+        have = set(self.of_method(table)["measure"])
+        return [measure for measure in self.similarities if measure in have]
+
 
 def check(inputs: FigureInputs) -> None:
     """Refuse inputs that do not fit each other.
@@ -185,7 +150,7 @@ def check(inputs: FigureInputs) -> None:
     UserError
         If a column is missing, or a model or data set is in one table and not in another.
     """
-    for name, table, columns in (
+    tables = [
         ("models", inputs.models, ("objective",)),
         ("datasets", inputs.datasets, ("name", "domain")),
         ("consistency", inputs.consistency, CONSISTENCY_COLUMNS),
@@ -196,25 +161,18 @@ def check(inputs: FigureInputs) -> None:
         ("anchors", inputs.anchors, ANCHOR_COLUMNS),
         ("relations", inputs.relations, RELATION_COLUMNS),
         *((name, inputs.table(name), columns) for name, columns in ANALYSIS_COLUMNS.items()),
-    ):
+    ]
+    for name, table, columns in tables:
         for column in columns:
             if column not in table.columns:
                 have = did_you_mean(column, map(str, table.columns))
                 raise UserError(f"figures: table '{name}' has no column '{column}'; {have}")
     for measure, by_dataset in inputs.similarities.items():
         _check_measure(measure, by_dataset, inputs)
-    for name, table, columns in (
-        ("consistency", inputs.consistency, ("dataset_1", "dataset_2")),
-        ("gap", inputs.gap, ("dataset",)),
-        ("probes", inputs.probes, ("dataset",)),
-        ("variants", inputs.variants, ("dataset",)),
-        ("anchors", inputs.anchors, ("dataset_1", "dataset_2")),
-        ("relations", inputs.relations, ("dataset",)),
-        ("spread", inputs.table("spread"), ("dataset",)),
-        *((name, inputs.table(name), _DATASETS) for name in ("mantel", "companions", "corrected")),
-    ):
-        for column in columns:
-            _known(f"table '{name}'", "data set", table[column], inputs.datasets.index)
+    for name, table, columns in tables:
+        for column in ("dataset", "dataset_1", "dataset_2"):
+            if column in columns:
+                _known(f"table '{name}'", "data set", table[column], inputs.datasets.index)
 
 
 def median_intervals(
@@ -248,9 +206,7 @@ def median_intervals(
     return rows[[*INTERVAL_COLUMNS, "reason"]].reset_index(drop=True)
 
 
-def _check_measure(
-    measure: str, by_dataset: Mapping[str, Similarities], inputs: FigureInputs
-) -> None:
+def _check_measure(measure: str, by_dataset: ByDataset, inputs: FigureInputs) -> None:
     _known(f"measure {measure}", "data set", by_dataset, inputs.datasets.index)
     reference: tuple[str, list[str]] | None = None
     for dataset, matrix in by_dataset.items():
@@ -278,92 +234,3 @@ def _known(where: str, kind: str, names: Iterable[object], allowed: Iterable[obj
     for name in sorted({str(name) for name in names}):
         if name not in known:
             raise UserError(f"{where}: unknown {kind} '{name}'; {did_you_mean(name, known)}")
-
-
-def ordered_datasets(datasets: pd.DataFrame, present: Iterable[str]) -> list[str]:
-    """Return the ids of the present data sets, sorted by domain, then name, then id."""
-    kept = set(present)
-    rows = [
-        (str(row.domain), str(row.name_), str(row.Index))
-        for row in datasets.rename(columns={"name": "name_"}).itertuples()
-        if row.Index in kept
-    ]
-    return [dataset for _, _, dataset in sorted(rows)]
-
-
-def dataset_names(datasets: pd.DataFrame) -> dict[str, str]:
-    """Return the display name of each data set id."""
-    return {str(key): str(name) for key, name in datasets["name"].items()}
-
-
-def measure_label(measure: str) -> str:
-    """Return a measure's name for people: ``cka_rbf_0.4`` is "CKA RBF 0.4"."""
-    parts = measure.split("_")
-    words = {"cka": "CKA", "rsa": "RSA", "rbf": "RBF", "biased": "(biased)"}
-    if parts[0] == "rsa" and len(parts) == 3:
-        return f"RSA {parts[1]}/{parts[2].capitalize()}"
-    return " ".join(words.get(part, part) for part in parts)
-
-
-def symmetric(values: np.ndarray) -> np.ndarray:
-    """Return the mean of both directions, (m, m): pairs of models are unordered."""
-    array = np.asarray(values, dtype=float)
-    return (array + array.T) / 2
-
-
-def pair_index(m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return row and column of every unordered pair of ``m`` models, each (m (m - 1) / 2,)."""
-    return np.triu_indices(m, k=1)
-
-
-def pair_values(matrix: Similarities) -> np.ndarray:
-    """Return the similarity of every unordered pair of models, (m (m - 1) / 2,)."""
-    return symmetric(matrix.values)[pair_index(len(matrix.models))]
-
-
-def pearson(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Pearson's r over the entries that are finite in both; NaN if undefined.
-
-    Undefined: fewer than 3 pairs, or no spread in one of them.
-    """
-    ok = np.isfinite(x) & np.isfinite(y)
-    x, y = np.asarray(x, float)[ok], np.asarray(y, float)[ok]
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(np.corrcoef(x, y)[0, 1])
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Format a number with a fixed count of decimals and a real minus; "n/a" if not finite."""
-    if value is None or not np.isfinite(value):
-        return "n/a"
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
-
-
-def interval(low: float, high: float) -> str:
-    """Return " [0.61, 0.80]" for a caption, or nothing where there is no interval."""
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return ""
-    return f" [{number(low)}, {number(high)}]"
-
-
-def p_is(p: float, digits: int = 3) -> str:
-    """Return "p = 0.012", or "p < 0.001" below the last decimal, with unbroken spaces."""
-    if not np.isfinite(p):
-        return "p n/a"
-    least = 10.0**-digits
-    sign, shown = ("<", least) if p < least else ("=", p)
-    return f"p\u00a0{sign}\u00a0{shown:.{digits}f}"
-
-
-def r_is(value: float) -> str:
-    """Return "r = 0.71" with spaces at which no line is broken."""
-    return f"r\u00a0=\u00a0{number(value)}"
-
-
-def count(n: int, noun: str) -> str:
-    """Return "1 model", "3 models"."""
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
