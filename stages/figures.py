@@ -10,7 +10,7 @@ def main() -> None:
     """Write metrics/figures: PNG, PDF and captions.json."""
     study = stage.start()
     from simcons.figures import save_all
-    from simcons.study.results import figure_inputs
+    from simcons.figures.from_study import figure_inputs
 
     paths = Paths()
     save_all(figure_inputs(study, paths), paths.figures)

@@ -10,37 +10,11 @@ def main() -> None:
     """Write metrics/report/index.html."""
     study = stage.start()
     from simcons.core.files import write_text
-    from simcons.report import ReportInputs, load_pictures, render
-    from simcons.study.results import (
-        feature_warnings,
-        figure_inputs,
-        import_warnings,
-        input_digests,
-        library_versions,
-        probe_warnings,
-        zoo_warnings,
-    )
+    from simcons.report import render
+    from simcons.report.from_study import report_inputs
 
     paths = Paths()
-    inputs = figure_inputs(study, paths)
-    page = render(
-        ReportInputs(
-            figures=inputs,
-            pictures=load_pictures(paths.figures),
-            study=study.study,
-            params=paths.params.read_text(encoding="utf-8"),
-            digests=input_digests(study, paths),
-            versions=library_versions(),
-            warnings=[
-                *import_warnings(study),
-                *feature_warnings(study),
-                *zoo_warnings(paths),
-                *probe_warnings(inputs.probes),
-            ],
-            method=study.consistency.methods[0],
-        )
-    )
-    write_text(paths.report, page)
+    write_text(paths.report, render(report_inputs(study, paths)))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from published import MODELS, OURS, write_published
 from simcons.core.errors import UserError
 from simcons.core.files import read_yaml, write_parquet, write_text
 from simcons.core.paths import Paths
+from simcons.figures.from_study import figure_inputs
 from simcons.figures.schema import check
 from simcons.imports.assemble import imported_probes, imported_similarity
 from simcons.imports.choose import choose
@@ -23,9 +24,10 @@ from simcons.imports.collect import read_published
 from simcons.imports.import_writer import write_import, write_study
 from simcons.probes import Protocol, collect, fit_linear_probe, probe_error_consistency
 from simcons.report import ReportInputs, render
+from simcons.report.notices import import_warnings
 from simcons.similarity import chance_level, compute_similarity, write_similarity
 from simcons.study.params import Study, load_study
-from simcons.study.results import figure_inputs, import_warnings, read_similarities
+from simcons.study.results import read_similarities
 
 ROOT = Path(__file__).parents[2]
 IMPORTED = ("entity30", "imagenet_subset_10k", "wds_vtab_cifar10")

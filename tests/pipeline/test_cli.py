@@ -261,22 +261,24 @@ def test_limit_threads_sets_every_variable():
 
 def test_a_finished_study_reads_back(finished, monkeypatch):
     from simcons.core.paths import Paths
-    from simcons.study import results
+    from simcons.figures.from_study import figure_inputs
+    from simcons.report.from_study import input_digests, library_versions
+    from simcons.report.notices import zoo_warnings
     from simcons.study.params import load_study
     from simcons.study.subset import subset_features
 
     monkeypatch.chdir(finished.root)
     study, paths = load_study(), Paths()
-    inputs = results.figure_inputs(study, paths)
+    inputs = figure_inputs(study, paths)
     assert list(inputs.similarities) == study.similarity.measures
     assert sorted(inputs.probes["model"].unique()) == sorted(study.model_specs())
     features, labels = subset_features(study, paths, "shapes")
     assert {len(x) for x in features.values()} == {len(labels)}
-    digests = results.input_digests(study, paths)
+    digests = input_digests(study, paths)
     assert "data/probes/shapes/results.parquet" in digests
     assert all(len(digest) == 64 for digest in digests.values())
-    assert "torch" in results.library_versions()
-    (line,) = results.zoo_warnings(paths) or [""]
+    assert "torch" in library_versions()
+    (line,) = zoo_warnings(paths) or [""]
     assert ("trained" in line) == ("trained" in finished_zoo(finished)["not_learned"])
 
 
@@ -310,7 +312,7 @@ def test_results_of_another_study_are_refused_by_name(study, monkeypatch):
 def test_probe_warnings_count_settings_on_the_edge():
     import pandas as pd
 
-    from simcons.study.results import probe_warnings
+    from simcons.report.notices import probe_warnings
 
     probes = pd.DataFrame(
         {

@@ -20,8 +20,9 @@ from simcons.figures.base import GROUPS
 from simcons.figures.schema import INTERVAL_COLUMNS
 from simcons.figures.selection import pair_values
 from simcons.figures.words import number
-from simcons.report import Picture, ReportInputs, load_pictures, render, summary
+from simcons.report import Picture, ReportInputs, load_pictures, render
 from simcons.report.explore import explore_json
+from simcons.report.notices import result_warnings
 
 PNG = style.png_bytes(style.new_figure(0.1, 0.2), dpi=20)  # 2 x 4 pixels
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
@@ -188,8 +189,8 @@ def test_hostile_names_are_escaped(inputs):
 def test_intervals_are_shown_only_if_given(inputs):
     assert "No intervals are given" in render(inputs)
     rows = [
-        ("cka_linear", "pearson", "all", "all", "all", 0.41, 0.83, 0.95, ""),
-        ("cka_linear", "pearson", "objective", "Supervised", "Supervised", np.nan, np.nan, 0.95,
+        ("cka_linear", "all", "all", "all", "pearson", 0.41, 0.83, 0.95, ""),
+        ("cka_linear", "objective", "Supervised", "Supervised", "pearson", np.nan, np.nan, 0.95,
          "3 models, at least 6 are needed"),
     ]  # fmt: skip
     intervals = pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS, "reason"])
@@ -251,10 +252,10 @@ def test_warnings_name_what_is_unreliable_or_undefined():
     matrix = figures.similarities["cka_linear"]["ds_01"]
     matrix.reliability[:] = 0.5
     figures.consistency.loc[figures.consistency.index[-1], "r"] = np.nan
-    found = " ".join(summary.warnings(figures))
+    found = " ".join(result_warnings(figures))
     assert f"below 0.8 on {figures.datasets.at['ds_01', 'name']} (0.50)" in found
     assert "1 correlation could not be computed" in found
-    bare = " ".join(summary.warnings(study(2, 5, measures=("cka_linear",), errors=False)))
+    bare = " ".join(result_warnings(study(2, 5, measures=("cka_linear",), errors=False)))
     assert "CKA linear: no standard errors" in bare
 
 

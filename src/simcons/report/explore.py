@@ -19,7 +19,7 @@ from simcons.figures import style
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import dataset_names, ordered_datasets, pair_values, stack
 from simcons.figures.similarity_heatmaps import cluster_order, over_datasets
-from simcons.figures.words import CATEGORY_LABELS, measure_label
+from simcons.figures.words import category_label, measure_label
 
 SCALE = 1000
 N_COLOURS = 64
@@ -61,17 +61,16 @@ def explore_data(inputs: FigureInputs) -> dict[str, Any]:
 
 
 def _models(inputs: FigureInputs) -> list[str]:
-    found: list[str] | None = None
+    found: list[str] = []
     for measure, by_dataset in inputs.similarities.items():
         for matrix in by_dataset.values():
-            if found is None:
-                found = list(matrix.models)
-            elif list(matrix.models) != found:
+            found = found or list(matrix.models)
+            if list(matrix.models) != found:
                 raise UserError(
                     f"measure {measure}: its models are not those of the other measures; "
                     "run the similarity stages again"
                 )
-    return found or []
+    return found
 
 
 def _text(value: object) -> str:
@@ -83,7 +82,7 @@ def _category(models: pd.DataFrame, category: str) -> dict[str, Any]:
     colours = style.category_colours(category, models[category].dropna())
     return {
         "id": category,
-        "label": CATEGORY_LABELS.get(category, category),
+        "label": category_label(category),
         "values": [{"name": value, "colour": colours[value]} for value in values],
     }
 
@@ -113,12 +112,12 @@ def _error_consistency(gap: pd.DataFrame, ids: list[str]) -> dict[str, list[int 
     """Return error consistency per data set, in the order of the upper triangle."""
     if "error_consistency" not in gap.columns or gap.empty:
         return {}
-    place = {model: k for k, model in enumerate(ids)}
+    row_of = {model: k for k, model in enumerate(ids)}
     rows = gap[gap["measure"] == gap["measure"].iloc[0]]
     found = {}
     for dataset, part in rows.groupby("dataset", sort=True):
         square = np.full((len(ids), len(ids)), np.nan)
-        one, two = (part[c].map(place).to_numpy() for c in ("model_1", "model_2"))
+        one, two = (part[c].map(row_of).to_numpy() for c in ("model_1", "model_2"))
         square[one, two] = square[two, one] = part["error_consistency"].to_numpy(float)
         found[str(dataset)] = _scaled(square[np.triu_indices(len(ids), k=1)])
     return found

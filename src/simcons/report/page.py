@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files as resources
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from simcons.core.errors import UserError
 from simcons.core.files import read_json
@@ -23,9 +22,12 @@ from simcons.figures.base import GROUPS
 from simcons.figures.catalogue import not_drawn
 from simcons.figures.schema import FigureInputs, check
 from simcons.figures.words import count, measure_label
-from simcons.report import inference, summary
+from simcons.report.answer import answer, headlines
 from simcons.report.explore import explore_json
-from simcons.report.tables import Table
+from simcons.report.inference import INFERENCE
+from simcons.report.notices import result_warnings
+from simcons.report.summary import SUMMARY
+from simcons.report.tabulate import tables
 
 PAPER = "https://arxiv.org/abs/2411.05561"
 
@@ -59,11 +61,13 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, from the PNG header."""
-        if self.png[:8] != b"\x89PNG\r\n\x1a\n" or len(self.png) < 24:
-            raise UserError(f"figure {self.name}: not a PNG file; run the figures stage again")
-        width, height = struct.unpack(">II", self.png[16:24])
-        return width, height
+        """Width and height in pixels."""
+        try:
+            with Image.open(io.BytesIO(self.png), formats=["PNG"]) as image:
+                return image.size
+        except UnidentifiedImageError:
+            message = f"figure {self.name}: not a PNG file; run the figures stage again"
+            raise UserError(message) from None
 
     @property
     def source(self) -> str:
@@ -94,8 +98,6 @@ class ReportInputs:
         Version of each library that decides a number.
     warnings
         Further warnings of the stages (grid edges, models that did not learn, ...).
-    method
-        The correlation that the headline shows.
     """
 
     figures: FigureInputs
@@ -105,7 +107,6 @@ class ReportInputs:
     digests: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
-    method: str = "pearson"
 
 
 def load_pictures(folder: Path) -> list[Picture]:
@@ -135,29 +136,14 @@ def sections(pictures: Sequence[Picture]) -> list[tuple[str, str, list[Picture]]
     return [(f"section-{k}", name, part) for k, (name, part) in enumerate(grouped.items(), 1)]
 
 
-def _tables(inputs: ReportInputs) -> list[Table]:
-    figures = inputs.figures
-    found = [
-        summary.group_table(figures, inputs.method),
-        summary.pair_table(figures, inputs.method),
-        *inference.tables(figures, inputs.method),
-        inference.relation_table(figures, inputs.method),
-        inference.domain_table(figures, inputs.method),
-        summary.dataset_table(figures),
-        summary.model_table(figures),
-    ]
-    return [table for table in found if table.rows]
-
-
 def _asset(name: str) -> Markup:
     """Return a file of this package as it is: it is ours, not input."""
     return Markup((resources("simcons.report") / name).read_text(encoding="utf-8"))
 
 
 def _environment() -> jinja2.Environment:
-    text = (resources("simcons.report") / "page.html.j2").read_text(encoding="utf-8")
     return jinja2.Environment(
-        loader=jinja2.DictLoader({"page.html.j2": text}),
+        loader=jinja2.PackageLoader("simcons.report", ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -188,13 +174,13 @@ def render(inputs: ReportInputs) -> str:
             n_datasets=count(len(present), "data set"),
             measures=measures,
             switch=[entry for entry in measures if entry[0] in shown],
-            method=inputs.method.capitalize(),
-            headlines=summary.headlines(figures, inputs.method),
-            answer=summary.answer(figures, inputs.method),
-            warnings=[*inputs.warnings, *summary.warnings(figures)],
+            method=figures.method.capitalize(),
+            headlines=headlines(figures),
+            answer=answer(figures),
+            warnings=[*inputs.warnings, *result_warnings(figures)],
             sections=sections(inputs.pictures),
             notes={GROUPS: not_drawn(figures)},
-            tables=_tables(inputs),
+            tables=tables(figures, {**SUMMARY, **INFERENCE}),
             params=inputs.params,
             digests=sorted(inputs.digests.items()),
             versions=sorted(inputs.versions.items()),

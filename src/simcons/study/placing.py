@@ -8,27 +8,26 @@ computed.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from simcons.catalog import model_spec
 from simcons.catalog import model_specs as catalogue_models
+from simcons.consistency import Analysis, Placement, Settings, place
+from simcons.core.arrays import Rows
 from simcons.core.errors import UserError, did_you_mean
 from simcons.core.paths import Paths
 from simcons.core.store import Store
+from simcons.datasets import Subset, read_subset
+from simcons.features import FeatureFile
+from simcons.similarity import SimilarityMatrix, similarity_to_others
 from simcons.study.params import Study
 from simcons.study.results import read_similarities
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from simcons.consistency import Placement
-    from simcons.datasets.subsets import Subset
-    from simcons.features import FeatureFile
-    from simcons.similarity import SimilarityMatrix
+from simcons.study.subset import subset_features
 
 
 def place_model(
@@ -56,8 +55,6 @@ def place_model(
     UserError
         If the model or measure is unknown, or features are missing or of other images.
     """
-    from simcons.consistency import Analysis, Settings, place
-
     if measure not in study.similarity.measures:
         hint = did_you_mean(measure, study.similarity.measures)
         raise UserError(f"study '{study.study}' has no measure '{measure}': {hint}")
@@ -77,8 +74,6 @@ def _taken_out(
     matrices: dict[str, SimilarityMatrix], model: str
 ) -> tuple[dict[str, SimilarityMatrix], pd.DataFrame]:
     """Return the matrices without a model, and its similarities to the others."""
-    import pandas as pd
-
     rest, parts = {}, []
     for dataset, matrix in matrices.items():
         others = [other for other in matrix.models if other != model]
@@ -93,28 +88,21 @@ def _compared(
     study: Study, paths: Paths, model: str, measure: str, folder: Path | None
 ) -> pd.DataFrame:
     """Return the similarities of a model from elsewhere to every model, on every data set."""
-    import pandas as pd
-
-    from simcons.datasets import read_subset
-    from simcons.features import FeatureFile
-    from simcons.similarity import similarity_to_others
-
     parts = []
     for dataset in study.measured():
         subset = read_subset(paths.subset(dataset))
         if folder is None:
-            own = _extracted(study, paths, model, dataset)
-            rows = _rows(own, FeatureFile.read(own, lazy=True), subset)
+            rows = _rows(_extracted(study, paths, model, dataset), subset)
         else:
             rows = _found(folder, model, dataset, subset)
+        features, _ = subset_features(study, paths, dataset)
 
-        def read(other: str, dataset: str = dataset, subset: Subset = subset) -> npt.NDArray:
-            path = paths.feature_file(dataset, other, "train")
-            return _rows(path, FeatureFile.read(path, lazy=True), subset)
+        def read(other: str, features: Mapping[str, Rows] = features) -> npt.NDArray[np.float32]:
+            return np.asarray(features[other][:], dtype=np.float32)
 
         table = similarity_to_others(
             rows,
-            sorted(study.model_specs()),
+            sorted(features),
             read,
             [measure],
             normalize=study.similarity.normalize,
@@ -124,8 +112,9 @@ def _compared(
     return pd.concat(parts, ignore_index=True)
 
 
-def _rows(path: Path, file: FeatureFile, subset: Subset) -> npt.NDArray[np.float32]:
-    """Return the features on the subset's images, or refuse other images."""
+def _rows(path: Path, subset: Subset) -> npt.NDArray[np.float32]:
+    """Return a model's features on the subset's images, or refuse other images."""
+    file = FeatureFile.read(path, lazy=True)
     if file.keys_digest != subset.keys_digest:
         raise UserError(
             f"{path}: its rows are not the training images of data set '{subset.dataset}'; "
@@ -136,21 +125,20 @@ def _rows(path: Path, file: FeatureFile, subset: Subset) -> npt.NDArray[np.float
 
 def _found(folder: Path, model: str, dataset: str, subset: Subset) -> npt.NDArray[np.float32]:
     """Return the features of a folder that somebody else made, on the subset's images."""
-    from simcons.features import FeatureFile
-
     file, array = folder / dataset / model / "train.safetensors", folder / dataset / f"{model}.npy"
     if file.is_file():
-        return _rows(file, FeatureFile.read(file, lazy=True), subset)
+        return _rows(file, subset)
     if not array.is_file():
         raise UserError(f"no features of '{model}' on '{dataset}': neither {file} nor {array}")
     try:
         values = np.load(array, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise UserError(f"{array}: not a readable array ({error})") from None
-    if values.ndim != 2 or len(values) <= int(subset.indices.max()):
+    needed = int(subset.indices.max()) + 1
+    if values.ndim != 2 or len(values) < needed:
         raise UserError(
             f"{array}: got an array of shape {values.shape}; needed: a row per training image of "
-            f"'{dataset}', at least {int(subset.indices.max()) + 1}"
+            f"'{dataset}', at least {needed}"
         )
     return np.asarray(values[subset.indices], dtype=np.float32)
 

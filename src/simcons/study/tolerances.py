@@ -73,14 +73,12 @@ def _git(root: Path, *args: str) -> str:
 
 def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (dotted key, leaf) of nested maps and lists."""
-    if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, list):
-        items = dict(enumerate(value)).items()
-    else:
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, Mapping):
         yield prefix, value
         return
-    for key, item in items:
+    for key, item in value.items():
         yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
 
 
