@@ -24,7 +24,9 @@ def test_lookup_fills_in_options():
     }
 
 
-@pytest.mark.parametrize("sigma", ["-1", "0", "0.0", "inf", "nan", "", "x", "1e-400", "<sigma>", "+1"])
+@pytest.mark.parametrize(
+    "sigma", ["-1", "0", "0.0", "inf", "nan", "", "x", "1e-400", "<sigma>", "+1"]
+)
 def test_bandwidths_that_are_not_positive_numbers_are_refused(sigma):
     with pytest.raises(UserError, match="sigma must be a number > 0"):
         lookup(f"cka_rbf_{sigma}")
