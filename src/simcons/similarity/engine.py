@@ -2,7 +2,7 @@
 
 For kernels K_i of m models the sums G_ij = sum_ab K_i[a, b] K_j[a, b] per block pair, and each
 model's row sums per block, are all that HSIC and the correlation of distance matrices need; see
-`values` for the arithmetic. No n x n matrix exists at any time.
+`from_sums` for the arithmetic. No n x n matrix exists at any time.
 """
 
 from __future__ import annotations
