@@ -4,6 +4,7 @@ The page under test gets one more script, which plays the user and writes what i
 body's `data-seen`; Chromium prints the resulting document.
 """
 
+import dataclasses
 import html as html_module
 import json
 import os
@@ -59,9 +60,9 @@ def page(figures) -> str:
 
 @pytest.fixture
 def play(chromium, page, tmp_path):
-    """Return a function: run a script (statements that return a value) in the page."""
+    """Return a function: run a script (statements that return a value) in the page, or another."""
 
-    def run(script: str):
+    def run(script: str, page: str = page):
         spy = (
             f"<script>document.body.dataset.seen = JSON.stringify((() => {{{script}}})());</script>"
         )
@@ -199,6 +200,16 @@ def test_hovering_names_the_pair_and_its_values(play, figures):
     assert seen["n"] == 36
     r = correlation(*(pair_values(matrix) for matrix in shown_first(figures)))
     assert seen["r"] == f"r = {number(r)} over 36 pairs of models"
+
+
+@pytest.mark.parametrize("method", ["spearman", "kendall"])
+def test_the_explorer_shows_the_main_correlation_of_the_study(play, figures, method):
+    page = render(ReportInputs(dataclasses.replace(figures, method=method), []))
+    seen = play("return document.getElementById('explore-r').textContent;", page)
+    x, y = (pair_values(matrix).round(3) for matrix in shown_first(figures))
+    r = number(correlation(x, y, method))
+    assert seen == f"r = {r} over 36 pairs of models"
+    assert r != number(correlation(x, y))
 
 
 def shown_first(figures, measure="cka_linear"):

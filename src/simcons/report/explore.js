@@ -63,17 +63,24 @@
   };
   // The upward value of a pair: on another data set, or of another kind on the same one.
   const upward = (y, x, i, j, k) => (y === GAP ? gap(x, i, j) : y === ERRORS ? errors(x, k) : similarity(y, k));
-  const pearson = (points) => {
-    const n = points.length;
-    if (n < 3) return NaN;
-    const mean = (key) => points.reduce((sum, p) => sum + p[key], 0) / n;
-    const mx = mean("x"), my = mean("y");
+  const pearson = (xs, ys) => {
+    const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
+    const mx = mean(xs), my = mean(ys);
     let xy = 0, xx = 0, yy = 0;
-    for (const p of points) {
-      xy += (p.x - mx) * (p.y - my); xx += (p.x - mx) ** 2; yy += (p.y - my) ** 2;
-    }
+    xs.forEach((x, k) => { xy += (x - mx) * (ys[k] - my); xx += (x - mx) ** 2; yy += (ys[k] - my) ** 2; });
     return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : NaN;
   };
+  // Ties share the mean of their ranks.
+  const ranks = (values) => {
+    const sorted = [...values].sort((a, b) => a - b), rank = new Map();
+    sorted.forEach((v, k) => { const [sum, n] = rank.get(v) || [0, 0]; rank.set(v, [sum + k, n + 1]); });
+    return values.map((v) => rank.get(v)[0] / rank.get(v)[1]);
+  };
+  // Kendall's tau-b is Pearson's r of the signs of all differences.
+  const signs = (values) => values.flatMap((v, i) => values.slice(0, i).flatMap((w) => [Math.sign(v - w), Math.sign(w - v)]));
+  const before = { pearson: (values) => values, spearman: ranks, kendall: signs }[data.method];
+  const correlation = (points) =>
+    points.length < 3 ? NaN : pearson(before(points.map((p) => p.x)), before(points.map((p) => p.y)));
   const wanted = (a, b) => {
     const first = $("first").value, second = $("second").value;
     const fits = (u, v) => (!first || u === first) && (!second || v === second);
@@ -147,7 +154,7 @@
       p.element = svg("circle", { cx: toX(p.x).toFixed(1), cy: toY(p.y).toFixed(1), r: radius, fill: p.colour }, plot);
     }
     state.ring = svg("circle", { r: radius + 4, class: "ring", visibility: "hidden" }, plot);
-    $("r").textContent = `r = ${fixed(pearson(points))} over ${points.length.toLocaleString("en")} pairs of models`;
+    $("r").textContent = `r = ${fixed(correlation(points))} over ${points.length.toLocaleString("en")} pairs of models`;
     drawLegend(points);
     hide();
   };
@@ -164,7 +171,7 @@
     const items = [];
     for (const { name, colour } of category().values) {
       const inside = points.filter((p) => p.same && groups[p.i] === name);
-      if (inside.length) items.push(entry(`both ${name}: r = ${fixed(pearson(inside))} (${inside.length.toLocaleString("en")})`, colour));
+      if (inside.length) items.push(entry(`both ${name}: r = ${fixed(correlation(inside))} (${inside.length.toLocaleString("en")})`, colour));
     }
     if (points.some((p) => !p.same)) items.push(entry("two different", data.neutral));
     $("legend").replaceChildren(...items);

@@ -42,6 +42,7 @@ def explore_data(inputs: FigureInputs) -> dict[str, Any]:
     categories = [c for c in CATEGORIES if c in inputs.models.columns]
     return {
         "scale": SCALE,
+        "method": inputs.method,
         "models": ids,
         "groups": {c: [_text(v) for v in inputs.models.loc[ids, c]] for c in categories},
         "categories": [_category(inputs.models, c) for c in categories],
