@@ -314,7 +314,7 @@ def test_a_data_set_is_added_and_can_be_built(repository, photos, tmp_path):
         (["Birds", "--source", "csv", "--path", "x"], "call it 'birds'"),
         (["digits", "--source", "csv", "--path", "x"], "a data set 'digits' already"),
         (["birds", "--source", "csv", "--path", "x"], "x: no such file"),
-        (["birds", "--source", "zip", "--path", "x"], "source: Input should be"),
+        (["birds", "--source", "zip", "--path", "x"], "source: got 'zip'; Allowed: .*image_folder"),
         (["birds", "--source", "csv"], "source 'csv' need 'path'"),
         (["birds", "--source", "hub", "--repository", "clip-benchmark/wds_flickr8k"], "retrieval"),
         (["a", "--source", "derived", "--parent", "b", "--rule", "per_class"], "no data set 'b'"),
