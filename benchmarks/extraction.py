@@ -2,8 +2,8 @@
 
     python benchmarks/extraction.py
 
-The first part compares `simcons.features.extract` (reading, decoding, transforming, storing) with a
-loop that only runs the model on inputs that lie in memory, for a model that is compute-bound. The
+The first part compares `simcons.features.extraction.extract` (reading, decoding, transforming,
+storing) with a loop that only runs the model on inputs in memory, for a compute-bound model. The
 second compares one extraction for four small models with four extractions of one model each, on
 large JPEGs, with one transform for all and with one each. Runs alternate, and the best of each
 counts, since neighbours on the machine can only slow a run down. Models are untrained: speed does

@@ -29,7 +29,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 def room(module: str) -> str:
-    """Return ``similarity`` for ``simcons.similarity.tables``; empty for what is in no room."""
+    """Return ``similarity`` for ``simcons.similarity.tiles``; empty for what is in no room."""
     return [*module.split("."), ""][1]
 
 

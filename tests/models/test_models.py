@@ -304,6 +304,22 @@ def test_the_facts_of_zoo_architectures_are_those_of_the_built_encoders(width):
             assert entry.params == sum(p.numel() for p in encoder.parameters())
 
 
+@pytest.mark.parametrize(
+    ("objective", "label"),
+    [("supervised", "Supervised"), ("simclr", "SimCLR"), ("vicreg", "VICReg"),
+     ("denoising", "Denoising"), ("masked_autoencoder", "Masked autoencoder"),
+     ("image_text", "Image-Text"), ("rotation", "Rotation"), ("untrained", "Untrained")],
+)  # fmt: skip
+def test_objectives_are_named_for_people(objective, label):
+    from simcons.models.zoo.entry import zoo_model_spec
+    from simcons.models.zoo.spec import ZooSpec
+
+    values = {"objective": objective, "architecture": "conv_small", "seed": 0}
+    if objective != "untrained":
+        values |= {"training_sets": ["digits"], "epochs": 1}
+    assert zoo_model_spec("m", ZooSpec.parse("m", values), "w").objective == label
+
+
 def test_a_family_is_what_differs_in_the_seed_alone():
     from simcons.models.zoo.entry import zoo_model_spec
     from simcons.models.zoo.spec import ZooSpec

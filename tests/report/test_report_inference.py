@@ -119,6 +119,23 @@ def test_a_study_of_spearman_alone_has_the_whole_report(inputs):
 
 
 @pytest.mark.parametrize(
+    ("name", "source"),
+    [("groups", "consistency"), ("ceilings", "corrected"), ("range", "companions"),
+     ("contrasts", "contrasts"), ("drivers", "drivers"), ("matched", "spread_matched")],
+)  # fmt: skip
+def test_a_new_column_of_an_analysis_needs_its_words_alone(inputs, name, source):
+    """Each row has it, or its median over data set pairs."""
+    if source == "consistency":
+        more = dataclasses.replace(inputs, consistency=inputs.consistency.assign(new=0.25))
+    else:
+        wider = inputs.table(source).assign(new=0.25)
+        more = dataclasses.replace(inputs, analysis={**inputs.analysis, source: wider})
+    rows = {**SUMMARY, **INFERENCE}[name](more)
+    assert rows
+    assert {cell(row, "new") for row in rows} == {Cell("0.25", 0.25)}
+
+
+@pytest.mark.parametrize(
     ("field", "value", "shown"),
     [
         ("p_holm", 0.0002, Cell("< 0.001", 0.0002)),

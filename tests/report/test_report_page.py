@@ -116,7 +116,7 @@ def test_same_inputs_same_bytes(inputs):
 
 
 def test_pictures_are_embedded_without_loss(inputs):
-    png = style.png_bytes(catalogue(inputs.figures)[0].draw(), dpi=40)
+    png = style.png_bytes(catalogue(inputs.figures)[0].figure.draw(), dpi=40)
     shown = dataclasses.replace(inputs.pictures[0], png=png)
     head, body = shown.source.split(",")
     assert head == "data:image/webp;base64"
@@ -189,8 +189,8 @@ def test_hostile_names_are_escaped(inputs):
 def test_intervals_are_shown_only_if_given(inputs):
     assert "No intervals are given" in render(inputs)
     rows = [
-        ("cka_linear", "all", "all", "all", "pearson", 0.41, 0.83, 0.95, ""),
-        ("cka_linear", "objective", "Supervised", "Supervised", "pearson", np.nan, np.nan, 0.95,
+        ("cka_linear", "pearson", "all", "all", "all", 0.41, 0.83, 0.95, ""),
+        ("cka_linear", "pearson", "objective", "Supervised", "Supervised", np.nan, np.nan, 0.95,
          "3 models, at least 6 are needed"),
     ]  # fmt: skip
     intervals = pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS, "reason"])

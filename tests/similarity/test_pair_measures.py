@@ -8,7 +8,7 @@ from scipy.linalg import sqrtm
 from sklearn.linear_model import LinearRegression
 
 from simcons.core.errors import UserError
-from simcons.similarity import MEASURES, compute_similarity, pair_values, register_measure
+from simcons.similarity import MEASURES, Measure, compute_similarity, pair_values, register_measure
 
 from . import data, reference
 
@@ -196,6 +196,15 @@ def test_a_measure_of_ones_own(xy, tmp_path):
             register_measure("Norm Profile", sameness, reference="bad name")
     finally:
         del MEASURES["norm_profile"]
+
+
+def test_a_measure_needs_no_more_than_its_definition(xy, monkeypatch):
+    def scaled(x, y, k):
+        return float(k * np.linalg.norm(x.mean(axis=0)) * np.linalg.norm(y.mean(axis=0)))
+
+    measure = Measure("size_<k>", "pair", frozenset({"permutation"}), "this test", scaled)
+    monkeypatch.setitem(MEASURES, "size_<k>", measure)
+    assert value("size_3", *xy[:2])[0, 1] == pytest.approx(scaled(*xy[:2], k=3))
 
 
 def test_a_measure_that_gives_no_number_is_refused(xy):

@@ -13,9 +13,7 @@ from simcons.consistency import overlap_table
 from simcons.figures.schema import FigureInputs
 from simcons.figures.selection import LEVEL
 from simcons.figures.words import category_label, counted, measure_label
-from simcons.report.tabulate import GROUP, Row, Rows, by_group, per_group, records
-
-_COMPANIONS = ["r", "thorndike_1", "thorndike_2", "concordance", "median_absolute_difference"]
+from simcons.report.tabulate import GROUP, Row, Rows, by_group, medians, per_group, records
 
 
 def _as_it_is(name: str) -> Rows:
@@ -42,14 +40,8 @@ def _ceilings(inputs: FigureInputs) -> list[Row]:
 
     def digest(part: pd.DataFrame) -> Row:
         done = part[part["r_corrected"].notna()]
-        return {
-            "r": part["r"].median(),
-            "ceiling": part["ceiling"].median(),
-            "r_uncorrected": done["r"].median(),
-            "r_corrected": done["r_corrected"].median(),
-            "n_corrected": len(done),
-            "reason": counted(part["reason"]),
-        }
+        counts = {"n_corrected": len(done), "reason": counted(part["reason"])}
+        return medians(part) | counts | {"r_uncorrected": done["r"].median()}
 
     return per_group(inputs, inputs.table("corrected"), digest)
 
@@ -59,7 +51,7 @@ def _range(inputs: FigureInputs) -> list[Row]:
 
     def digest(part: pd.DataFrame) -> Row:
         rmse = (part["rmse_2_given_1"] + part["rmse_1_given_2"]) / 2
-        return {"rmse": rmse.median(), **{name: part[name].median() for name in _COMPANIONS}}
+        return medians(part) | {"rmse": rmse.median()}
 
     spreads = by_group(inputs.table("spread"))
     rows = per_group(inputs, inputs.table("companions"), digest)

@@ -16,6 +16,7 @@ from simcons.report.tabulate import (
     Row,
     Rows,
     by_group,
+    medians,
     per_group,
     records,
 )
@@ -29,7 +30,7 @@ def _groups(inputs: FigureInputs) -> list[Row]:
         q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75]) if len(r) else [np.nan] * 3
         counts = {"n_pairs": int(part["n_pairs"].max()), "n_datasets": len(r)}
         cells = {name: Cell(f"{n:,}", n) for name, n in counts.items()}
-        return cells | {"q1": q1, "median": median, "q3": q3}
+        return medians(part) | cells | {"q1": q1, "median": median, "q3": q3}
 
     rows = per_group(inputs, inputs.consistency, digest)
     intervals = inputs.of_method(inputs.intervals).rename(

@@ -185,6 +185,11 @@ def by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
     return {tuple(map(str, key)): part for key, part in table.groupby(GROUP, sort=False)}
 
 
+def medians(part: pd.DataFrame) -> Row:
+    """Return the median of every column of numbers; the page shows those that it has words for."""
+    return {str(name): part[name].median() for name in part.select_dtypes("number")}
+
+
 def per_group(
     inputs: FigureInputs, table: pd.DataFrame, digest: Callable[[pd.DataFrame], Row]
 ) -> list[Row]:

@@ -3,7 +3,8 @@
 In every function x (n, d_1) and y (n, d_2) are the features of two models on the same n images,
 float64, row by row, divided by their L2 norms before if a study asks for that; the result is a
 float, larger where the models are more similar, and 1 of a model with itself. Nothing here is fast
-or spares memory: the engine does, and the tests compare it with these functions.
+or spares memory: the engine does, and the tests compare it with these functions. A measure for
+which the engine has no faster way is computed by its definition, pair by pair.
 """
 
 from __future__ import annotations

@@ -65,9 +65,11 @@ class Measure:
     definition
         (x, y, options by name) -> the value, plainly: see `definitions`.
     summarize
-        Of family ``"pair"``: (features (n, d) float64, options by name) -> what `compare` needs.
+        Of family ``"pair"``: (features (n, d) float64, options by name) -> what `compare` needs;
+        None: the features themselves.
     compare
-        Of family ``"pair"``: (summary of model_1, summary of model_2) -> the value.
+        Of family ``"pair"``: (summary of model_1, summary of model_2) -> the value; None: the
+        definition, where it is fast enough.
     symmetric
         Whether the value for (A, B) is the value for (B, A).
     unbiased

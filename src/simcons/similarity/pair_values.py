@@ -84,9 +84,10 @@ def _matrix(call: MeasureCall, task: Task, images: Array) -> Array:
 
 def _summary(call: MeasureCall, task: Task, model: str, images: Array) -> Any:
     """Return what a measure needs of one model on some images."""
-    assert call.measure.summarize is not None
     x = np.asarray(task.arrays[model][images], dtype=np.float64)
     x = normalized_rows(x) if task.normalize else x
+    if call.measure.summarize is None:
+        return x
     try:
         return call.measure.summarize(x, **call.options)
     except UserError as error:
@@ -101,9 +102,9 @@ def _compare(call: MeasureCall, a: Any, b: Any, first: str, second: str) -> floa
     UserError
         If it is not a finite number.
     """
-    assert call.measure.compare is not None
+    compare = call.measure.compare or call.define
     try:
-        value = float(call.measure.compare(a, b))
+        value = float(compare(a, b))
     except UserError as error:
         raise UserError(f"measure '{call.name}', models {first} and {second}: {error}") from None
     if not np.isfinite(value):

@@ -113,7 +113,7 @@ def mix(
     parts
         Name -> (images uint8 (n, s, s, 3), labels (n,), class names). Taken in the order of names.
     images_per_set
-        About so many images of each, balanced by class (`simcons.datasets.balanced_subset`); None:
+        About so many images of each, balanced by class (`datasets.subsets.balanced_subset`); None:
         all.
     """
     images, labels, sets = [], [], []

@@ -5,18 +5,10 @@ from __future__ import annotations
 from simcons.catalog import ModelSpec, WeightsSpec
 from simcons.core.files import sha256_json
 from simcons.models.zoo.sizes import ARCHITECTURES
-from simcons.models.zoo.spec import UNTRAINED, ZooSpec
+from simcons.models.zoo.spec import ZooSpec
 
-OBJECTIVE_LABELS = {
-    "supervised": "Supervised",
-    "simclr": "SimCLR",
-    "vicreg": "VICReg",
-    "denoising": "Denoising",
-    "masked_autoencoder": "Masked autoencoder",
-    "image_text": "Image-Text",
-    "rotation": "Rotation",
-    UNTRAINED: "Untrained",
-}
+# Names for people that are not those of the modules with a capital.
+OBJECTIVE_LABELS = {"simclr": "SimCLR", "vicreg": "VICReg", "image_text": "Image-Text"}
 
 
 def zoo_model_spec(name: str, spec: ZooSpec, weights: str) -> ModelSpec:
@@ -44,7 +36,9 @@ def zoo_model_spec(name: str, spec: ZooSpec, weights: str) -> ModelSpec:
         source="zoo",
         name=spec.architecture,
         weights=WeightsSpec(kind="zoo", path=weights),
-        objective=OBJECTIVE_LABELS.get(spec.objective, spec.objective),
+        objective=OBJECTIVE_LABELS.get(
+            spec.objective, spec.objective.replace("_", " ").capitalize()
+        ),
         architecture=architecture,
         architecture_class="Transformer" if transformer else "Convolutional",
         train_data=" + ".join(spec.training_sets) or "none",
