@@ -18,19 +18,21 @@ def main() -> None:
         summarise_intervals,
     )
     from simcons.core.files import merged, write_csv, write_json, write_parquet
-    from simcons.study.results import read_all_chance, read_all_replicates, read_similarities
+    from simcons.similarity import read_chance, read_replicates
+    from simcons.study.results import read_similarities
 
     paths = Paths()
     similarities = read_similarities(study, paths)
+    folders = {name: paths.similarity(name) for name in study.measured()}
     models = study.model_table()
     tables = analyse(
         similarities,
         models,
         Settings.of(study.consistency),
-        replicates=read_all_replicates(study, paths),
+        replicates={name: read_replicates(folder) for name, folder in folders.items()},
         threads=study.numerics.threads,
     )
-    chance = read_all_chance(study, paths)
+    chance = {name: read_chance(folder) for name, folder in folders.items()}
     tables["levels"] = level_table(similarities, chance, models["family"])
     for name, table in tables.items():
         write_parquet(paths.consistency / f"{name}.parquet", table)

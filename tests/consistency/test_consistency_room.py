@@ -13,7 +13,7 @@ import pytest
 
 import simcons.consistency
 from simcons.consistency import METHODS, Settings
-from simcons.study.params import Consistency, Method
+from simcons.study.sections import Consistency, Method
 
 ROOM = Path(simcons.consistency.__file__).parent
 FEW = 6

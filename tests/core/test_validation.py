@@ -8,14 +8,13 @@ import pytest
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from simcons.core.errors import UserError
+from simcons.core.errors import UserError, known
 from simcons.core.validation import (
     CHECKED,
     DISTINCT,
     EMPTY_IS_DEFAULT,
     Checked,
     found_by,
-    known,
     load_validated,
     validated,
 )

@@ -63,7 +63,7 @@ def own(parent, tmp_path, monkeypatch):
         "breeds": [{"train": [0], "test": [1]}, {"train": [2], "test": [3]}],
         "toolarge": [{"train": [6], "test": [6]}],
     }
-    monkeypatch.setattr(catalogue, "_labels", lambda file: tables)
+    monkeypatch.setattr(catalogue, "facts", lambda file: tables)
     lines = [f"base: {facts('shards', path=str(parent))}"]
     lines += [f"{n}: {facts('derived', parent='base', rule='superclasses')}" for n in tables]
     options = {"per_class": 2, "test_per_class": None, "seed": 0}

@@ -19,7 +19,7 @@ def draw_everything(inputs) -> dict[str, bytes]:
     """Draw every figure, and check that nothing sticks out of it (a label would be cut)."""
     pictures = {}
     for entry in catalogue(inputs):
-        name, figure = entry.name, entry.draw()
+        name, figure = entry.name, entry.figure.draw()
         pictures[name] = style.png_bytes(figure, dpi=40)
         drawn, (width, height) = drawn_box(figure), figure.get_size_inches()
         assert drawn.x0 > -0.03, name
@@ -76,8 +76,8 @@ def test_names_are_unique_and_words_complete():
     entries = catalogue(study(3, 9))
     assert len({entry.name for entry in entries}) == len(entries)
     for entry in entries:
-        assert all(entry.description)
-        assert "nan" not in entry.description.caption
+        assert all(entry.figure.description)
+        assert "nan" not in entry.figure.description.caption
 
 
 def test_a_category_of_one_value_has_no_figure_and_a_reason():
@@ -87,7 +87,7 @@ def test_a_category_of_one_value_has_no_figure_and_a_reason():
     assert {"boxes_objective", "mds_objective", "pair_counts"} <= names
     assert not any("size_class" in name for name in names)
     counts = next(e for e in catalogue(alike) if e.name == "pair_counts")
-    assert "model size" not in counts.description.caption
+    assert "model size" not in counts.figure.description.caption
     assert not_drawn(alike) == ["No figure by model size: all 6 models are of one value (small)."]
     assert not_drawn(inputs) == []
 
@@ -98,7 +98,7 @@ def test_missing_values_are_drawn_as_missing():
     matrix.values[0, 1] = matrix.values[1, 0] = np.nan
     inputs.consistency.loc[:, "r"] = np.nan
     draw_everything(inputs)
-    words = {entry.name: entry.description.caption for entry in catalogue(inputs)}
+    words = {entry.name: entry.figure.description.caption for entry in catalogue(inputs)}
     assert "no r between data sets is available" in words["consistency_cka_linear"]
 
 

@@ -51,8 +51,8 @@ def test_every_figure_of_a_finished_analysis_draws(inputs):
     drawn = ("mantel", "ceilings", "contrasts", "range_", "drivers", "gap_corr", "error_corr")
     for entry in catalogue(inputs):
         if entry.name.startswith(drawn):
-            assert style.png_bytes(entry.draw(), dpi=30)
-            assert "nan" not in entry.description.caption
+            assert style.png_bytes(entry.figure.draw(), dpi=30)
+            assert "nan" not in entry.figure.description.caption
     assert {"mantel", "ceilings", "contrasts", "drivers", "range_cka_linear", "gap_correlations",
             "error_correlations"} <= names  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_figures_show_the_studys_main_correlation(methods):
     relations = made.relations[made.relations["method"] == "pearson"].assign(method=method)
     inputs = analysed(dataclasses.replace(made, relations=relations), 40, methods)
     entries = {entry.name: entry for entry in catalogue(inputs)}
-    words = {name: " ".join(entry.description) for name, entry in entries.items()}
+    words = {name: " ".join(entry.figure.description) for name, entry in entries.items()}
     for name, text in words.items():
         assert not any(missing in text.lower() for missing in NO_R), name
         assert ("Pearson" in text) == name.startswith("range_"), name
@@ -79,7 +79,7 @@ def test_figures_show_the_studys_main_correlation(methods):
     assert (resampled & set(entries)) == (resampled & named)
     assert any("Kendall" in reason for reason in not_drawn(inputs)) == (method == "kendall")
     for name in ("anchors", "boxes_objective", "consistency_cka_linear", "gap_correlations"):
-        figure = entries[name].draw()
+        figure = entries[name].figure.draw()
         axes = [text.get_text() for text in figure.findobj(Text)]
         assert any(f"{method.capitalize()} r" in text for text in axes), name
 
@@ -91,7 +91,7 @@ def test_r_drawn_from_similarities_is_the_main_correlation():
     for method, found in expected.items():
         shown = dataclasses.replace(inputs, method=method)
         entry = next(e for e in catalogue(shown) if e.name == "scatter_cka_linear")
-        assert f"r = {number(found.statistic)} over 15 pairs" in entry.description.caption
+        assert f"r = {number(found.statistic)} over 15 pairs" in entry.figure.description.caption
 
 
 def horizontal(axis) -> list[tuple[float, float]]:

@@ -89,7 +89,7 @@ def test_bytes_do_not_depend_on_the_process_or_the_hash_seed():
         "from simcons.figures import catalogue, style\n"
         "entry = catalogue(study(3, 6, measures=('cka_linear',)))[2]\n"
         "for save in (style.png_bytes, style.pdf_bytes):\n"
-        "    print(hashlib.sha256(save(entry.draw())).hexdigest())"
+        "    print(hashlib.sha256(save(entry.figure.draw())).hexdigest())"
     )
     seen = set()
     for seed in ("1", "2"):

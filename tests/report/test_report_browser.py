@@ -51,7 +51,7 @@ def figures():
 @pytest.fixture(scope="module")
 def page(figures) -> str:
     pictures = [
-        Picture(e.name, e.section, *e.description, png=PNG, measure=e.measure)
+        Picture(e.name, e.section, *e.figure.description, png=PNG, measure=e.measure)
         for e in catalogue(figures)
         if e.name.startswith(("scatter", "boxes_objective"))
     ]

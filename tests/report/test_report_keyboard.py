@@ -21,7 +21,7 @@ def browser(chromium, tmp_path_factory):  # noqa: F811
     figures = study(4, 9)
     folder = tmp_path_factory.mktemp("page")
     pictures = [
-        Picture(e.name, e.section, *e.description, measure=e.measure,
+        Picture(e.name, e.section, *e.figure.description, measure=e.measure,
                 png=HIGH if e.name == "accuracy" else PNG)
         for e in catalogue(figures)
         if e.name.startswith(("scatter", "accuracy"))

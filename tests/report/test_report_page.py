@@ -116,7 +116,7 @@ def test_same_inputs_same_bytes(inputs):
 
 
 def test_pictures_are_embedded_without_loss(inputs):
-    png = style.png_bytes(catalogue(inputs.figures)[0].draw(), dpi=40)
+    png = style.png_bytes(catalogue(inputs.figures)[0].figure.draw(), dpi=40)
     shown = dataclasses.replace(inputs.pictures[0], png=png)
     head, body = shown.source.split(",")
     assert head == "data:image/webp;base64"

@@ -6,7 +6,7 @@ from typing import Any
 
 from simcons.catalog.lookup import facts, specs_with_own
 from simcons.catalog.specs import DatasetSpec
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean, known
 from simcons.core.paths import SPLITS, Paths, folder_name
 
 
@@ -71,9 +71,7 @@ def superclass_table(dataset: str) -> list[dict[str, Any]]:
         If there is no such table.
     """
     tables = facts("superclasses.yaml")
-    if dataset not in tables:
-        hint = did_you_mean(dataset, tables)
-        raise UserError(f"data set '{dataset}' has no table of superclasses: {hint}")
+    known("table of superclasses", dataset, tables)
     return [dict(row) for row in tables[dataset]]
 
 

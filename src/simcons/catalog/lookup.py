@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simcons.catalog.specs import CATEGORIES, DatasetSpec, Labels, ModelSpec
-from simcons.core.errors import UserError
+from simcons.core.errors import UserError, known
 from simcons.core.files import read_yaml
 from simcons.core.paths import Paths
-from simcons.core.validation import known, validated
+from simcons.core.validation import validated
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from simcons.cli.output import print_table
-from simcons.core.errors import UserError
+from simcons.core.errors import UserError, known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,6 @@ def probe(
 ) -> None:
     """Train linear probes on several models together, from the study's features."""
     from simcons.core.paths import SPLITS, Paths
-    from simcons.core.validation import known
     from simcons.study import stage
 
     study, paths = stage.start(), Paths()

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, known
 from simcons.run.executor import RESOURCES, executor, program
 
 # The command's own options are none of ours.
@@ -50,8 +50,7 @@ def execute(resource: str, command: Sequence[str], *, dry_run: bool = False) -> 
     UserError
         If the resource, the executor or the program does not exist, or the cluster refuses the job.
     """
-    if resource not in RESOURCES:
-        raise UserError(f"unknown resource '{resource}': {did_you_mean(resource, RESOURCES)}")
+    known("resource", resource, RESOURCES)
     where = executor()
     if not command:
         raise UserError("nothing to run: simcons exec RESOURCE -- COMMAND ...")

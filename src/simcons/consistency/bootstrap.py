@@ -18,7 +18,7 @@ import numpy as np
 from simcons.consistency.limits import Interval, envelope, make_interval, summary
 from simcons.consistency.pairs import Floats, Ints, Mask
 from simcons.consistency.resample import dataset_pair_weights
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import known
 
 SCHEMES = ("models", "datasets", "both")
 
@@ -120,7 +120,6 @@ def interval_over(
     Over models and data sets at once it is widened to hold those over either alone.
     """
     n_units = {"models": n_families, "datasets": n_datasets}
-    if scheme not in SCHEMES:
-        raise UserError(f"unknown bootstrap {scheme!r}; {did_you_mean(scheme, SCHEMES)}")
+    known("bootstrap", scheme, SCHEMES)
     which = ("both", "models", "datasets") if scheme == "both" else (scheme,)
     return envelope([make_interval(*resampled(s), confidence, n_units.get(s)) for s in which])

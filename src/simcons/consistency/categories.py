@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simcons.consistency.pairs import Ints
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean, known
 
 FAMILY = "family"
 
@@ -25,10 +25,7 @@ def category_values(models: list[str], table: pd.DataFrame, category: str) -> li
     UserError
         For an unknown category or a model that the table lacks.
     """
-    if category not in table.columns:
-        raise UserError(
-            f"unknown category {category!r}; {did_you_mean(category, map(str, table.columns))}"
-        )
+    known("category", category, map(str, table.columns))
     missing = [model for model in models if model not in table.index]
     if missing:
         raise UserError(

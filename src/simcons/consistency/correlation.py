@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from simcons.consistency.pairs import Floats, Ints, Mask, PairIndex
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import known
 
 METHODS = ("pearson", "spearman", "kendall")
 # Kendall's tau is a point estimate only: a weighted one for every replicate takes too long.
@@ -29,9 +29,7 @@ _CHUNK_ELEMENTS = 2**20
 
 def check_method(method: str) -> str:
     """Return ``method`` or raise a UserError that names the allowed ones."""
-    if method not in METHODS:
-        raise UserError(f"unknown correlation {method!r}; {did_you_mean(method, METHODS)}")
-    return method
+    return known("correlation", method, METHODS)
 
 
 def correlation_matrix(vectors: Floats, method: str = "pearson") -> Floats:
@@ -143,11 +141,7 @@ def weighted_correlation(vectors: Floats, weights: Floats, method: str = "pearso
     (B, E) with E = D (D - 1) / 2, in the order of ``np.triu_indices(D, 1)``; NaN where fewer than
     three pairs have weight or a vector does not vary.
     """
-    if method not in RESAMPLED_METHODS:
-        raise UserError(
-            f"resampling: got method {method!r} (kendall is a point estimate only); "
-            f"{did_you_mean(method, RESAMPLED_METHODS)}"
-        )
+    known("method", method, RESAMPLED_METHODS, key="resampling (kendall is a point estimate only)")
     compute = _weighted_pearson if method == "pearson" else _weighted_spearman
     r = compute(vectors, weights)
     r[np.count_nonzero(weights, axis=1) < MIN_DISTINCT_PAIRS] = np.nan

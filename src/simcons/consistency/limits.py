@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from simcons.consistency.pairs import Floats, Ints
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import known
 
 STATISTICS = ("mean", "median")
 MIN_FAMILIES = 6
@@ -185,8 +185,7 @@ def summary(r: Floats, weights: Floats, statistic: str, order: Ints | None = Non
     -------
     (B,); NaN where no pair is left.
     """
-    if statistic not in STATISTICS:
-        raise UserError(f"unknown statistic {statistic!r}; {did_you_mean(statistic, STATISTICS)}")
+    known("statistic", statistic, STATISTICS)
     defined = np.isfinite(r)
     if statistic == "mean":
         total = np.sum(defined * weights, axis=1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, known
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
@@ -64,13 +64,10 @@ def align(
     if not similarities:
         raise UserError("consistency: no similarity matrices were given; give one per data set")
     datasets = sorted(similarities)
-    known = sorted({m for d in datasets for m in similarities[d].models})
-    wanted = known if models is None else sorted(set(models))
+    have = sorted({m for d in datasets for m in similarities[d].models})
+    wanted = have if models is None else sorted(set(models))
     for model in wanted:
-        if model not in known:
-            raise UserError(
-                f"model {model!r} is in no similarity matrix; {did_you_mean(model, known)}"
-            )
+        known("model", model, have, key="similarity matrices")
     return datasets, wanted, np.stack([_select(similarities[d], wanted, d) for d in datasets])
 
 
@@ -104,8 +101,7 @@ def membership(models: list[str], chosen: Iterable[str] | None) -> Mask:
         return np.ones(len(models), dtype=bool)
     wanted = set(chosen)
     for model in sorted(wanted):
-        if model not in models:
-            raise UserError(f"unknown model {model!r}; {did_you_mean(model, models)}")
+        known("model", model, models)
     return np.array([model in wanted for model in models], dtype=bool)
 
 

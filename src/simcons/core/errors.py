@@ -37,3 +37,18 @@ def did_you_mean(name: str, allowed: Iterable[str], *, show: int = 12) -> str:
     listed = ", ".join(names[:show]) if names else "(none)"
     more = f", ... ({len(names)} in all)" if len(names) > show else ""
     return f"{hint}Allowed: {listed}{more}"
+
+
+def known(what: str, name: str, allowed: Iterable[str], *, key: str = "") -> str:
+    """Return a name if it is allowed.
+
+    Raises
+    ------
+    UserError
+        If it is not: ``KEY: unknown WHAT 'NAME'``, with the nearest valid name.
+    """
+    names = list(allowed)
+    if name not in names:
+        where = f"{key}: " if key else ""
+        raise UserError(f"{where}unknown {what} '{name}': {did_you_mean(name, names)}")
+    return name

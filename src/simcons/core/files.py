@@ -85,6 +85,17 @@ def _exchange(first: Path, second: Path) -> bool:
     return call is not None and call(here, paths[0], here, paths[1], exchange) == 0
 
 
+@contextmanager
+def readable(path: Path, problem: str, *errors: type[Exception]) -> Iterator[None]:
+    """Say of what fails in the block, for people, that the file is missing or what it is not."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except errors as error:
+        raise UserError(f"{path}: {problem} ({' '.join(str(error).split())})") from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text atomically, UTF-8, with ``\\n`` line ends."""
     with atomic(path) as part:
@@ -110,12 +121,8 @@ def read_json(path: Path) -> Any:
     UserError
         If the file is missing or is not JSON.
     """
-    try:
+    with readable(path, "not valid JSON", ValueError):
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -129,12 +136,8 @@ def read_yaml(path: Path) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    try:
+    with readable(path, "not valid YAML", YAMLError, UnicodeDecodeError):
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
@@ -159,12 +162,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    try:
+    with readable(path, "not a readable CSV table", ValueError):
         table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable CSV table ({error})") from None
     text = [str(name) for name in table if pd.api.types.is_string_dtype(table[name])]
     return table.assign(**{name: table[name].fillna("") for name in text})
 
@@ -180,12 +179,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
     import pyarrow
 
-    try:
+    with readable(path, "not a readable Parquet table", pyarrow.ArrowInvalid, OSError):
         return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: not a readable Parquet table ({error})") from None
 
 
 def merged(first: Any, second: Any) -> Any:

@@ -18,6 +18,16 @@ def folder_name(dataset_id: str) -> str:
     return dataset_id.replace("/", "_").replace("-", "_").lower()
 
 
+class _Below:
+    """A fixed place below the root of `Paths`."""
+
+    def __init__(self, *parts: str) -> None:
+        self.parts = parts
+
+    def __get__(self, paths: Paths, kind: type[Paths]) -> Path:
+        return paths.root.joinpath(*self.parts)
+
+
 @dataclass(frozen=True)
 class Paths:
     """The repository's folders and files.
@@ -30,20 +40,36 @@ class Paths:
 
     root: Path = field(default_factory=Path)
 
-    @property
-    def params(self) -> Path:
-        """The active study."""
-        return self.root / "params.yaml"
-
-    @property
-    def dvc_lock(self) -> Path:
-        """What DVC recorded of each stage."""
-        return self.root / "dvc.lock"
-
-    @property
-    def studies(self) -> Path:
-        """The folder of ready-made studies."""
-        return self.root / "studies"
+    #: The active study.
+    params = _Below("params.yaml")
+    #: What DVC recorded of each stage.
+    dvc_lock = _Below("dvc.lock")
+    #: The folder of ready-made studies.
+    studies = _Below("studies")
+    #: What the user adds: models, data sets, Python modules.
+    own = _Below("own")
+    #: The user's own models, written like the catalogue's.
+    own_models = _Below("own", "models.yaml")
+    #: The user's own data sets, written like the catalogue's.
+    own_datasets = _Below("own", "datasets.yaml")
+    #: DVC outputs, never in git.
+    data = _Below("data")
+    #: Tables of the consistency analysis.
+    consistency = _Below("data", "consistency")
+    #: Small results that git tracks.
+    metrics = _Below("metrics")
+    #: Training curves of the models that the pipeline trains, a file each.
+    curves = _Below("metrics", "zoo")
+    #: Every figure, as PNG and PDF.
+    figures = _Below("metrics", "figures")
+    #: The self-contained HTML page.
+    report = _Below("metrics", "report", "index.html")
+    #: Where `simcons study tidy` puts outputs of data sets that the study has no more.
+    leftovers = _Below(".simcons", "leftovers")
+    #: Scripts, logs and exit codes of SLURM jobs.
+    slurm = _Below(".simcons", "slurm")
+    #: State and logs of `simcons run`.
+    run = _Below(".simcons", "run")
 
     def study_file(self, name: str) -> Path:
         """A ready-made study."""
@@ -56,36 +82,6 @@ class Paths:
     def imported(self, name: str | None, dataset: str) -> Path:
         """Published results on one data set."""
         return self.imports(str(name)) / dataset
-
-    @property
-    def own_models(self) -> Path:
-        """The user's own models, written like the catalogue's."""
-        return self.own / "models.yaml"
-
-    @property
-    def own(self) -> Path:
-        """What the user adds: models, data sets, Python modules."""
-        return self.root / "own"
-
-    @property
-    def own_datasets(self) -> Path:
-        """The user's own data sets, written like the catalogue's."""
-        return self.own / "datasets.yaml"
-
-    @property
-    def data(self) -> Path:
-        """DVC outputs, never in git."""
-        return self.root / "data"
-
-    @property
-    def metrics(self) -> Path:
-        """Small results that git tracks."""
-        return self.root / "metrics"
-
-    @property
-    def curves(self) -> Path:
-        """Training curves of the models that the pipeline trains, a file each."""
-        return self.metrics / "zoo"
 
     def dataset(self, name: str) -> Path:
         """Shards, index and manifest of a data set."""
@@ -119,26 +115,6 @@ class Paths:
         """Linear probes of every model on a data set."""
         return self.data / "probes" / name
 
-    @property
-    def consistency(self) -> Path:
-        """Tables of the consistency analysis."""
-        return self.data / "consistency"
-
-    @property
-    def figures(self) -> Path:
-        """Every figure, as PNG and PDF."""
-        return self.metrics / "figures"
-
-    @property
-    def report(self) -> Path:
-        """The self-contained HTML page."""
-        return self.metrics / "report" / "index.html"
-
-    @property
-    def leftovers(self) -> Path:
-        """Where `simcons study tidy` puts outputs of data sets that the study has no more."""
-        return self.root / ".simcons" / "leftovers"
-
     def placed(self, name: str) -> Path:
         """Features on a data set of models that are not the study's (`simcons place`)."""
         return self.root / ".simcons" / "placed" / name
@@ -148,16 +124,6 @@ class Paths:
         """What the stages ask of a SLURM cluster; an experiment's copy may lack it."""
         here = self.root / "slurm.yaml"
         return here if here.is_file() else self._origin / "slurm.yaml"
-
-    @property
-    def slurm(self) -> Path:
-        """Scripts, logs and exit codes of SLURM jobs."""
-        return self.root / ".simcons" / "slurm"
-
-    @property
-    def run(self) -> Path:
-        """State and logs of `simcons run`."""
-        return self.root / ".simcons" / "run"
 
     @property
     def store(self) -> Path:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 Advance = Callable[[float], None]
 LOG_EVERY_SECONDS = 10.0
 
 
-@contextmanager
-def progress(description: str, total: float, unit: str = "it") -> Iterator[Advance]:
+def progress(description: str, total: float, unit: str = "it") -> AbstractContextManager[Advance]:
     """Show progress on standard error while the block runs; it calls ``advance(amount)``.
 
     Parameters
@@ -24,12 +23,7 @@ def progress(description: str, total: float, unit: str = "it") -> Iterator[Advan
     unit
         The unit's name, such as ``"images"``; the rate is shown per second.
     """
-    if sys.stderr.isatty():
-        with _bar(description, total, unit) as advance:
-            yield advance
-    else:
-        with _lines(description, total, unit) as advance:
-            yield advance
+    return (_bar if sys.stderr.isatty() else _lines)(description, total, unit)
 
 
 @contextmanager

@@ -77,21 +77,6 @@ def validated(kind: type[T], values: Any, *, where: str = "", key: str = "") -> 
     raise UserError(f"{where}: {problems}" if where else problems)
 
 
-def known(what: str, name: str, allowed: Iterable[str], *, key: str = "") -> str:
-    """Return a name if it is allowed.
-
-    Raises
-    ------
-    UserError
-        If it is not: ``KEY: unknown WHAT 'NAME'``, with the nearest valid name.
-    """
-    names = list(allowed)
-    if name not in names:
-        where = f"{key}: " if key else ""
-        raise UserError(f"{where}unknown {what} '{name}': {did_you_mean(name, names)}")
-    return name
-
-
 def found_by(lookup: Callable[[str], Any]) -> AfterValidator:
     """Return the check of a field that a lookup finds its name, and raises a `UserError` if not."""
 

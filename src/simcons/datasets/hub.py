@@ -18,6 +18,7 @@ from simcons.core.download import download
 from simcons.core.errors import UserError
 from simcons.core.files import sha256_file, write_text
 from simcons.core.progress import progress
+from simcons.datasets.shards import n_shards
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
@@ -73,7 +74,7 @@ def download_shards(
     files = []
     for split in splits:
         remote.get(f"{split}/nshards.txt", folder)
-        files += [f"{split}/{number}.tar" for number in range(_n_shards(folder, split))]
+        files += [f"{split}/{number}.tar" for number in range(n_shards(folder, split))]
     with progress(f"download {repository}", len(files), "files") as advance:
         for file in files:
             # A file that came with another commit, or by hand, may be another.
@@ -97,13 +98,6 @@ def _refuse_other_kinds(remote: _Remote, folder: Path) -> None:
             f"data set '{remote.repository}' is refused: its dataset_type.txt says '{kind}'; "
             f"similarity and probes need exactly one class per image"
         )
-
-
-def _n_shards(folder: Path, split: str) -> int:
-    text = (folder / split / "nshards.txt").read_text(encoding="utf-8").strip()
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) == 0:
-        raise UserError(f"{folder / split / 'nshards.txt'}: no positive number: {text[:20]!r}")
-    return int(text)
 
 
 class _Remote:

@@ -18,10 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean, known
 from simcons.core.own import own_function
 from simcons.core.paths import SPLITS
-from simcons.core.validation import known
 from simcons.datasets.shard_writer import Encoded, Labelled, LabelledImages
 from simcons.datasets.shards import DECODE_ERRORS
 from simcons.datasets.subsets import split_by_class

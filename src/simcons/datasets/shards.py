@@ -93,6 +93,26 @@ def available_splits(folder: Path) -> list[str]:
     return splits
 
 
+def n_shards(folder: Path, split: str) -> int:
+    """Return how many shards a split says that it has.
+
+    Raises
+    ------
+    UserError
+        If ``nshards.txt`` is missing or holds no positive number.
+    """
+    counter = folder / split / "nshards.txt"
+    try:
+        text = counter.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise UserError(
+            f"data set {folder}: {split}/nshards.txt is missing; build or fetch the data set again"
+        ) from None
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) == 0:
+        raise UserError(f"{counter}: expected a positive number of shards, got {text!r}")
+    return int(text)
+
+
 def shard_paths(folder: Path, split: str) -> list[Path]:
     """Return the shards of a split, in order.
 
@@ -104,16 +124,7 @@ def shard_paths(folder: Path, split: str) -> list[Path]:
     """
     if split not in SPLITS:
         raise UserError(f"data set {folder}: unknown split '{split}'. Allowed: {', '.join(SPLITS)}")
-    counter = folder / split / "nshards.txt"
-    try:
-        text = counter.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        raise UserError(
-            f"data set {folder}: {split}/nshards.txt is missing; build or fetch the data set again"
-        ) from None
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) == 0:
-        raise UserError(f"{counter}: expected a positive number of shards, got {text!r}")
-    paths = [folder / split / f"{number}.tar" for number in range(int(text))]
+    paths = [folder / split / f"{number}.tar" for number in range(n_shards(folder, split))]
     found = {path.name for path in (folder / split).glob("*.tar")}
     wanted = {path.name for path in paths}
     if missing := sorted(wanted - found):

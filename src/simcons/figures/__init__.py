@@ -4,19 +4,7 @@
 selection and words are shared with the report.
 """
 
-from simcons.figures.base import Entry
 from simcons.figures.catalogue import catalogue, save_all
-from simcons.figures.schema import FigureInputs, check
-from simcons.figures.style import category_colours, save
-from simcons.figures.words import Description
+from simcons.figures.schema import FigureInputs
 
-__all__ = [
-    "Description",
-    "Entry",
-    "FigureInputs",
-    "catalogue",
-    "category_colours",
-    "check",
-    "save",
-    "save_all",
-]
+__all__ = ["FigureInputs", "catalogue", "save_all"]

@@ -69,14 +69,12 @@ class Accuracy(StudyFigure):
         image = layout.matrix_image(axis, values, (0.0, 100.0))
         labels, used = layout.row_categories(table.index, self.models, "objective")
         layout.category_strip(axis, labels, used, width=0.022 * n_datasets, gap=0.008 * n_datasets)
-        axis.set_xlim(-0.03 * n_datasets, n_datasets)
         size = min(7.0, 0.9 * 72 * row_height)
         texts = [[f"{v:.0f}" if np.isfinite(v) else "–" for v in row] for row in values]
         layout.annotate_cells(axis, values, texts, image, min(size, 72 * 4.6 / n_datasets / 2.0))
-        names = self.names
         rows = [short(str(model), 34) for model in table.index]
         axis.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=size)
-        layout.name_columns(axis, [clipped(names[str(d)]) for d in table.columns], 6.5)
+        layout.name_columns(axis, [clipped(self.names[str(d)]) for d in table.columns], 6.5)
         figure.colorbar(image, ax=axis, label="top-1 accuracy (%)", aspect=40, pad=0.015)
         layout.category_legend(figure, used, category_label("objective"))
         return figure
@@ -86,7 +84,6 @@ class Accuracy(StudyFigure):
         if self.inputs.probes.empty:
             return Description.only("Probe accuracy: no probes were run.")
         table = self._table(self.inputs.probes)
-        names = self.names
         means, per_model = 100 * table.mean(axis=0), 100 * table.mean(axis=1)
         best, worst = str(per_model.idxmax()), str(per_model.idxmin())
         hard, easy = str(means.idxmin()), str(means.idxmax())
@@ -106,13 +103,13 @@ class Accuracy(StudyFigure):
         caption = (
             f"Top-1 accuracy of linear probes, {seeds}. Mean over data sets: {best} "
             f"{number(per_model[best], 1)} %, {worst} {number(per_model[worst], 1)} %. Mean over "
-            f"models: {names[easy]} {number(means[easy], 1)} %, {names[hard]} "
+            f"models: {self.names[easy]} {number(means[easy], 1)} %, {self.names[hard]} "
             f"{number(means[hard], 1)} %."
         )
         if len(self.inputs.variants):
             variants = self._table(self.inputs.variants)
             caption += (
                 f" On the right, and in no mean: test sets scored with the probes of another "
-                f"({', '.join(names[name] for name in variants.columns)})."
+                f"({', '.join(self.names[name] for name in variants.columns)})."
             )
         return Description(title, caption, f"A heatmap of models by data sets. {caption}")

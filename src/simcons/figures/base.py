@@ -138,15 +138,6 @@ class Entry(NamedTuple):
     measure: str | None
     figure: StudyFigure
 
-    @property
-    def description(self) -> Description:
-        """Title, caption and alternative text."""
-        return self.figure.description
-
-    def draw(self) -> Figure:
-        """Return the drawing."""
-        return self.figure.draw()
-
 
 def by_three(
     name: str,

@@ -100,14 +100,14 @@ def save_all(inputs: FigureInputs, folder: Path) -> list[str]:
     """
     words = []
     for entry in catalogue(inputs):
-        style.save(entry.draw(), folder, entry.name)
+        style.save(entry.figure.draw(), folder, entry.name)
         words.append(
             {
                 "name": entry.name,
                 "section": entry.section,
                 "measure": entry.measure,
                 "measure_label": measure_label(entry.measure) if entry.measure else None,
-                **entry.description._asdict(),
+                **entry.figure.description._asdict(),
             }
         )
     write_json(folder / "captions.json", words)

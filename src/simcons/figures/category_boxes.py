@@ -59,11 +59,7 @@ def group_rows(
     consistency: pd.DataFrame, category: str, measure: str, method: str = "pearson"
 ) -> list[GroupRow]:
     """Return the group pairs of a category that have an r, sorted by median r, highest first."""
-    rows = consistency[
-        (consistency["measure"] == measure)
-        & (consistency["method"] == method)
-        & (consistency["category"] == category)
-    ]
+    rows = consistency.query("measure == @measure and method == @method and category == @category")
     found = []
     for (first, second), part in rows.groupby(["group_1", "group_2"], sort=True):
         r = finite_r(part)

@@ -78,8 +78,8 @@ class ConsistencyMatrix(StudyFigure):
         texts = [[_cell_text(v) for v in row] for row in values]
         layout.annotate_cells(axis, values, texts, image, min(7.0, 72 * cell / 2.6))
         _domains(figure, axis, order, self.inputs.datasets)
-        size, names = min(7.0, 72 * cell * 0.8), self.names
-        labels = [clipped(names[dataset], 28) for dataset in order]
+        size = min(7.0, 72 * cell * 0.8)
+        labels = [clipped(self.names[dataset], 28) for dataset in order]
         axis.set_yticks(np.arange(n) + 0.5, labels, fontsize=size)
         layout.name_columns(axis, labels, size)
         figure.colorbar(image, ax=axis, label=f"{self.method_label} r", aspect=30, pad=0.02)
@@ -92,11 +92,10 @@ class ConsistencyMatrix(StudyFigure):
         label, who = measure_label(self.measure), group_label(self.group)
         if rows.empty:
             return Description.only(f"{label}, {who}: no r between data sets is available.")
-        names = self.names
         r = rows["r"].to_numpy(float)
         q1, median, q3 = np.quantile(r, [0.25, 0.5, 0.75])
         lowest, highest = (
-            f"{names[rows['dataset_1'].iloc[k]]} and {names[rows['dataset_2'].iloc[k]]} "
+            f"{self.names[rows['dataset_1'].iloc[k]]} and {self.names[rows['dataset_2'].iloc[k]]} "
             f"({number(r[k])})"
             for k in (int(r.argmin()), int(r.argmax()))
         )
@@ -126,7 +125,6 @@ def _domains(figure: Figure, axis: Axes, order: list[str], datasets: pd.DataFram
     colours = style.category_colours("domain", datasets["domain"])
     n = len(order)
     layout.category_strip(axis, domains, colours, width=0.03 * n, gap=0.01 * n)
-    axis.set_xlim(-0.04 * n, n)
     for k in range(1, n):
         if domains[k] != domains[k - 1]:
             axis.axhline(k, color="white", linewidth=1.6)

@@ -53,7 +53,6 @@ class GapScatter(StudyFigure):
             layout.say_absent(figure.subplots(), "No probes: no gap in accuracy.")
             return figure
         axes = layout.panel_grid(figure, len(order), n_columns, share=True)
-        names = self.names
         colours, markers = self.looks()
         values = self.models["objective"].astype(str)
         raster = len(self.gap) > 3000
@@ -69,10 +68,9 @@ class GapScatter(StudyFigure):
                 inside = ~mixed & (first == name)
                 axis.scatter(x[inside], y[inside], s=size * 1.4, color=colours[name], linewidths=0,
                              marker=markers[name], alpha=0.85, rasterized=raster)  # fmt: skip
-            axis.set_title(
-                f"{style.two_lines(names[dataset], int(side * 15))}\nr = {number(self.r[dataset])}",
-                fontsize=7 if n_columns <= 4 else 6.5,
-            )
+            title = style.two_lines(self.names[dataset], int(side * 15))
+            size = 7 if n_columns <= 4 else 6.5
+            axis.set_title(f"{title}\nr = {number(self.r[dataset])}", fontsize=size)
             axis.grid()
             if k >= (n_rows - 1) * n_columns:
                 axis.set_xlabel("similarity", fontsize=7)
@@ -86,7 +84,6 @@ class GapScatter(StudyFigure):
         r = {key: value for key, value in self.r.items() if np.isfinite(value)}
         if not r:
             return Description.only(f"{label}: no gap in accuracy to compare with similarity.")
-        names = self.names
         median = float(np.median(list(r.values())))
         title = (
             f"{label} and the gap in accuracy: r is negative on "
@@ -94,7 +91,7 @@ class GapScatter(StudyFigure):
             f"{r_is(median)}"
         )
         order = sorted(r, key=lambda dataset: (r[dataset], dataset))
-        listed = ", ".join(f"{names[dataset]} {number(r[dataset])}" for dataset in order)
+        listed = ", ".join(f"{self.names[dataset]} {number(r[dataset])}" for dataset in order)
         caption = (
             f"Absolute difference in probe accuracy against {label}; a point is a pair of models. "
             f"{self.method_label} r: {listed}; median {number(median)}."

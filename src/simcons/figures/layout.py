@@ -86,13 +86,15 @@ def category_strip(
 ) -> None:
     """Draw the category of each row as a colour strip left of an image of ``len(labels)`` rows.
 
-    ``width`` and ``gap`` are in data units, where a row is 1.
+    ``width`` and ``gap`` are in data units, where a row is 1; the axis begins where the strip does.
     """
+    right = axis.get_xlim()[1]
     rgb = np.array([mpl.colors.to_rgb(colours[label]) for label in labels])[:, None, :]
     n = len(labels)
     axis.imshow(
         rgb, extent=(-gap - width, -gap, n, 0), aspect=axis.get_aspect(), interpolation="nearest"
     )
+    axis.set_xlim(-gap - width, right)
 
 
 def matrix_image(

@@ -45,11 +45,7 @@ def relation_rows(
     relations: pd.DataFrame, measure: str, against: str, method: str = "pearson"
 ) -> pd.DataFrame:
     """Return the rows of a measure, indexed by data set."""
-    rows = relations[
-        (relations["measure"] == measure)
-        & (relations["against"] == against)
-        & (relations["method"] == method)
-    ]
+    rows = relations.query("measure == @measure and against == @against and method == @method")
     return rows.set_index("dataset")
 
 
@@ -98,14 +94,13 @@ class Relations(MeasuresFigure):
         if rows.empty:
             return Description.only(f"Similarity and {what}: no r is available.")
         r = rows["r"].astype(float)
-        names = self.names
         domain_of = self.inputs.datasets.loc[r.index, "domain"].astype(str)
         domains = ", ".join(
             f"{domain} {number(value)}"
             for domain, value in r.groupby(domain_of).median().sort_index().items()
         )
         listed = ", ".join(
-            f"{names[d]} {number(float(r[d]))}"
+            f"{self.names[d]} {number(float(r[d]))}"
             f"{interval(float(rows['bca_low'][d]), float(rows['bca_high'][d]))}"
             for d in self.ordered(rows.index)
         )

@@ -89,7 +89,6 @@ class Precision(StudyFigure):
 
     def describe(self) -> Description:
         """Say the typical standard error, and the lowest reliability by name."""
-        names = self.names
         parts = []
         for measure, part in self.table.groupby("measure", sort=False):
             se, low = float(part["se_median"].median()), float(part["reliability"].min())
@@ -97,7 +96,7 @@ class Precision(StudyFigure):
             words = words if np.isfinite(se) else "no standard error"
             if np.isfinite(low):
                 lowest = part.sort_values("reliability", kind="stable").iloc[0]
-                where = names[str(lowest["dataset"])]
+                where = self.names[str(lowest["dataset"])]
                 words += f", reliability lowest on {where} ({number(low, 3)})"
             else:
                 words += ", no reliability"

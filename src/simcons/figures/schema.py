@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simcons.consistency import LEVEL_COLUMNS
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean, known
 
 if TYPE_CHECKING:
     from simcons.similarity import SimilarityMatrix
@@ -214,7 +214,6 @@ def _check_measure(measure: str, by_dataset: ByDataset, inputs: FigureInputs) ->
 
 
 def _known(where: str, kind: str, names: Iterable[object], allowed: Iterable[object]) -> None:
-    known = {str(name) for name in allowed}
+    have = {str(name) for name in allowed}
     for name in sorted({str(name) for name in names}):
-        if name not in known:
-            raise UserError(f"{where}: unknown {kind} '{name}'; {did_you_mean(name, known)}")
+        known(kind, name, have, key=where)

@@ -99,7 +99,6 @@ class Panels(_Clustered):
             values = matrix[np.ix_(rows, rows)]
             image = layout.matrix_image(axis, values, limits, aspect="equal")
             layout.category_strip(axis, labels, colours, width=0.06 * m, gap=0.02 * m)
-            axis.set_xlim(-0.08 * m, m)
             title = style.two_lines(self.names[dataset], int(side * 15))
             axis.set_title(title, fontsize=7.5)
         figure.colorbar(image, ax=axes, label=self.label, shrink=0.7, aspect=30, pad=0.01)
@@ -150,7 +149,6 @@ class OverDatasets(_Clustered):
         image = layout.matrix_image(axis, values, limits, cmap)
         strip = max(0.025 * m, 0.25)
         layout.category_strip(axis, labels, colours, width=strip, gap=0.01 * m)
-        axis.set_xlim(-strip - 0.01 * m, m)
         names = [short(str(self.ids[row]), 34) for row in rows]
         axis.set_yticks(np.arange(m) + 0.5, names, fontsize=min(7.0, 0.9 * 72 * row_height))
         axis.tick_params(length=0, pad=2)

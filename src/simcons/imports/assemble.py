@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simcons.core.errors import known
 from simcons.core.files import read_json, read_parquet
-from simcons.core.validation import known
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import torch
 from PIL import Image
@@ -40,7 +40,7 @@ class Extractor:
     """
 
     spec: ModelSpec
-    module: torch.nn.Module
+    module: Readout
     transform: ImageTransform
 
     @torch.inference_mode()
@@ -78,12 +78,9 @@ def forward_layers(extractors: Sequence[Extractor], batch: torch.Tensor) -> list
     UserError
         As `Extractor.forward`.
     """
-    readouts = [extractor.module for extractor in extractors]
-    outputs = read_layers(
-        cast(Readout, readouts[0]).network,
-        batch.contiguous(memory_format=torch.channels_last),
-        [cast(Readout, readout).point for readout in readouts],
-    )
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    network, points = extractors[0].module.network, [e.module.point for e in extractors]
+    outputs = read_layers(network, batch, points)
     return [e.checked(out, len(batch)) for e, out in zip(extractors, outputs, strict=True)]
 
 
@@ -95,7 +92,7 @@ def at_layer(extractor: Extractor, spec: ModelSpec) -> Extractor:
     UserError
         If the network has no such layer or token.
     """
-    module = _readout(cast(Readout, extractor.module).network, spec)
+    module = _readout(extractor.module.network, spec)
     return Extractor(spec, module.eval(), extractor.transform)
 
 

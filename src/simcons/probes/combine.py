@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, known
 from simcons.probes.linear import check_features, fit_linear_probe, unit_length
 from simcons.probes.metrics import softmax
 from simcons.probes.protocol import Protocol
@@ -60,8 +60,7 @@ def fit_combination(
         If `how` is unknown, fewer than two models are given, train and test have different models,
         or as `fit_linear_probe`.
     """
-    if how not in get_args(Combination):
-        raise UserError(f"combination '{how}': {did_you_mean(how, get_args(Combination))}")
+    known("combination", how, get_args(Combination))
     models = sorted(train_x)
     if len(models) < 2 or models != sorted(test_x):
         raise UserError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fsspec.callbacks import Callback
 
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, known
 from simcons.remote.diagnosis import diagnose, is_absent, s3_code
 from simcons.remote.report import Report
 
@@ -44,8 +44,7 @@ def connect(repo: Repo, name: str | None) -> Remote:
             "no DVC remote is configured; `dvc remote add --default NAME s3://BUCKET/PREFIX` "
             "adds one (README, Share results)"
         )
-    if name not in remotes:
-        raise UserError(f"unknown remote '{name}': {did_you_mean(name, remotes)}")
+    known("remote", name, remotes)
     _refuse_secrets_in_git(repo, name)
     if str(remotes[name].get("url", "")).startswith("s3:"):
         remotes[name].setdefault("connect_timeout", CONNECT_SECONDS)

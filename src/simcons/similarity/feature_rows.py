@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from simcons.core.arrays import FileRows, Rows, SelectedRows, tensor_rows
 from simcons.core.errors import UserError
+from simcons.core.files import readable
 
 LAZY = ("shape", "dtype", "ndim", "__getitem__")  # arrays that are read by rows when needed
 
@@ -76,7 +77,8 @@ def rows_of(features: dict[str, Rows], subset: Path) -> dict[str, Rows]:
 
 def _read(path: Path) -> tuple[Rows, bytes | None]:
     """Return features that are read when asked for, and the bytes of the keys, if there are any."""
-    try:
+    errors = (SafetensorError, ValueError, KeyError, EOFError)
+    with readable(path, "not a readable feature file", *errors):
         if path.suffix == ".npy":
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
             if not mapped.flags.c_contiguous or mapped.ndim != 2:
@@ -85,8 +87,6 @@ def _read(path: Path) -> tuple[Rows, bytes | None]:
         with safe_open(path, framework="numpy") as file:
             keys = file.get_tensor("keys").tobytes() if "keys" in file.keys() else None  # noqa: SIM118
         return tensor_rows(path), keys
-    except (SafetensorError, ValueError, KeyError, EOFError) as error:
-        raise UserError(f"{path}: not a readable feature file ({error})") from None
 
 
 def check_features(features: Mapping[str, Any]) -> dict[str, Rows]:

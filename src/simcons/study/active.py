@@ -6,10 +6,9 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from simcons.core.errors import UserError
+from simcons.core.errors import UserError, known
 from simcons.core.files import atomic, read_yaml, write_text
 from simcons.core.paths import Paths
-from simcons.core.validation import known
 from simcons.study.params import Study, load_study
 
 # Folders of data/ that hold one output per data set, or per model trained here.

@@ -7,15 +7,13 @@ are here), GFLOPs of models (counted by benchmarks/flops.py), and arithmetic per
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import NamedTuple
 
 from simcons.catalog import DatasetSpec, ModelSpec, dataset_spec, facts
-from simcons.core.errors import UserError
+from simcons.core.errors import UserError, known
 from simcons.core.files import read_json
 from simcons.core.paths import SPLITS, Paths
-from simcons.core.validation import known
 from simcons.probes.sweep import COARSE_STEP, FINE_STEPS
 from simcons.study.params import Study
 
@@ -36,6 +34,8 @@ class DatasetCost:
     ----------
     train, test
         Images; None: not known until the data set is here.
+    classes
+        Of its labels; 0 where not known.
     gigabytes
         Of its shards; 0 for a derived data set, whose images are its parent's.
     features_gb, probes_gb
@@ -45,9 +45,10 @@ class DatasetCost:
     name: str
     train: int | None
     test: int | None
+    classes: int
     gigabytes: float
-    features_gb: float
-    probes_gb: float
+    features_gb: float = 0.0
+    probes_gb: float = 0.0
 
     @property
     def images(self) -> int:
@@ -90,17 +91,6 @@ class Cost:
     tflops: float
 
 
-class _Size(NamedTuple):
-    train: int | None
-    test: int | None
-    classes: int
-    gigabytes: float
-
-    @property
-    def images(self) -> int:
-        return (self.train or 0) + (self.test or 0)
-
-
 def study_cost(
     study: Study, paths: Paths, *, rates: Mapping[str, float] | None = None, tflops: float = TFLOPS
 ) -> Cost:
@@ -140,7 +130,7 @@ def study_cost(
     images = sum(size.images for size in sizes.values())
     probed = [sizes[name] for name in study.probe_datasets]
     return Cost(
-        datasets=[_dataset_cost(study, name, size, dims) for name, size in sizes.items()],
+        datasets=[_with_results(study, size, dims) for size in sizes.values()],
         parents_gb={p: _size(p, dataset_spec(p), paths).gigabytes for p in sorted(parents)},
         passes=images * len(models),
         extraction_hours=images * total / 3600,
@@ -166,7 +156,7 @@ def _gflops(spec: ModelSpec) -> float:
     return max(float(facts("gflops.yaml").get(spec.id, guess)), 1e-3)
 
 
-def _size(name: str, spec: DatasetSpec, paths: Paths) -> _Size:
+def _size(name: str, spec: DatasetSpec, paths: Paths) -> DatasetCost:
     assumed = facts("sizes.yaml").get(spec.id, {})
     train, test, classes = spec.n_train, spec.n_test, int(assumed.get("classes", 0))
     if spec.rule == "per_class":
@@ -179,19 +169,19 @@ def _size(name: str, spec: DatasetSpec, paths: Paths) -> _Size:
         train, test = (int(counts[split]["n"]) if split in counts else 0 for split in SPLITS)
         classes = max(len(count["per_class"]) for count in counts.values())
     kilobytes = 0.0 if spec.source == "derived" else float(assumed.get("kilobytes", KILOBYTES))
-    return _Size(train, test, classes, ((train or 0) + (test or 0)) * kilobytes / 1e6)
+    return DatasetCost(name, train, test, classes, ((train or 0) + (test or 0)) * kilobytes / 1e6)
 
 
-def _dataset_cost(study: Study, name: str, size: _Size, dims: int) -> DatasetCost:
+def _with_results(study: Study, size: DatasetCost, dims: int) -> DatasetCost:
     """Return what a data set takes; ``dims`` is the sum of the models' feature dimensions."""
     features = size.images * dims * FLOAT_BYTES[study.features.storage]
     logits, weights = len(study.model_specs()) * (size.test or 0), dims
     probes = len(study.probe.seeds) * size.classes * (logits + weights) * FLOAT_BYTES["float32"]
-    probes_gb = probes / 1e9 if name in study.probe_datasets else 0.0
-    return DatasetCost(name, size.train, size.test, size.gigabytes, features / 1e9, probes_gb)
+    probes_gb = probes / 1e9 if size.name in study.probe_datasets else 0.0
+    return replace(size, features_gb=features / 1e9, probes_gb=probes_gb)
 
 
-def _probe_flops(study: Study, size: _Size, dims: int) -> float:
+def _probe_flops(study: Study, size: DatasetCost, dims: int) -> float:
     """Return operations of all sweeps on a data set: logits, and gradients of the weights."""
     protocol, n_train = study.probe, size.train or 0
     penalties = protocol.weight_decays.count

@@ -22,14 +22,13 @@ from simcons.catalog import (
     model_specs,
     model_table,
 )
-from simcons.core.errors import UserError
+from simcons.core.errors import UserError, known
 from simcons.core.paths import Paths, folder_name
 from simcons.core.validation import (
     DISTINCT,
     EMPTY_IS_DEFAULT,
     Checked,
     found_by,
-    known,
     load_validated,
 )
 from simcons.models.zoo.entry import zoo_model_spec

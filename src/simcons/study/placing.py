@@ -19,7 +19,8 @@ from simcons.catalog import model_spec
 from simcons.catalog import model_specs as catalogue_models
 from simcons.consistency import Analysis, Placement, Settings, place
 from simcons.core.arrays import Rows
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, did_you_mean, known
+from simcons.core.files import readable
 from simcons.core.paths import Paths
 from simcons.core.store import Store
 from simcons.datasets import Subset, read_subset
@@ -55,9 +56,7 @@ def place_model(
     UserError
         If the model or measure is unknown, or features are missing or of other images.
     """
-    if measure not in study.similarity.measures:
-        hint = did_you_mean(measure, study.similarity.measures)
-        raise UserError(f"study '{study.study}' has no measure '{measure}': {hint}")
+    known("measure", measure, study.similarity.measures, key=f"study '{study.study}'")
     matrices = read_similarities(study, paths)[measure]
     if features is None and model in study.model_specs():
         matrices, new = _taken_out(matrices, model)
@@ -130,10 +129,8 @@ def _found(folder: Path, model: str, dataset: str, subset: Subset) -> npt.NDArra
         return _rows(file, subset)
     if not array.is_file():
         raise UserError(f"no features of '{model}' on '{dataset}': neither {file} nor {array}")
-    try:
+    with readable(array, "not a readable array", ValueError, EOFError, OSError):
         values = np.load(array, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{array}: not a readable array ({error})") from None
     needed = int(subset.indices.max()) + 1
     if values.ndim != 2 or len(values) < needed:
         raise UserError(

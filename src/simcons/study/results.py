@@ -14,7 +14,7 @@ from simcons.core.errors import UserError
 from simcons.core.files import read_parquet
 from simcons.core.paths import Paths
 from simcons.probes.results import row_columns
-from simcons.similarity import SimilarityMatrix, read_chance, read_replicates, read_similarity
+from simcons.similarity import SimilarityMatrix, read_similarity
 from simcons.study.active import refuse_leftovers
 from simcons.study.params import Study
 
@@ -47,16 +47,6 @@ def _check_models(path: Path, models: Iterable[str], wanted: set[str], stage: st
         raise UserError(
             f"{path}: its models are not the study's ({named}); run `dvc repro {stage}`"
         )
-
-
-def read_all_replicates(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
-    """Return the replicates of the similarities of the study, by data set (sorted)."""
-    return {name: read_replicates(paths.similarity(name)) for name in study.measured()}
-
-
-def read_all_chance(study: Study, paths: Paths) -> dict[str, pd.DataFrame]:
-    """Return the similarities of shuffled images, by data set (sorted); empty if there are none."""
-    return {name: read_chance(paths.similarity(name)) for name in study.measured()}
 
 
 def read_probes(study: Study, paths: Paths, datasets: Iterable[str] | None = None) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from simcons.consistency.correlation import correlation_matrix, rank_rows
 from simcons.consistency.limits import MIN_DATASETS, make_interval, unavailable
 from simcons.consistency.pairs import Floats, Ints, Mask
 from simcons.consistency.resample import dataset_counts, generator
-from simcons.core.errors import UserError, did_you_mean
+from simcons.core.errors import UserError, known
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def place(analysis: Analysis, new: pd.DataFrame, n_nearest: int = 5) -> Placemen
 def _new_values(analysis: Analysis, new: pd.DataFrame) -> Floats:
     """Return the new model's similarities (D, m), checked."""
     need_columns(new, ("dataset", "model", "value"), "the new model's table")
-    for name in sorted(set(new["dataset"]) - set(analysis.datasets)):
-        raise UserError(f"unknown data set {name!r}; {did_you_mean(name, analysis.datasets)}")
+    for name in sorted(set(new["dataset"])):
+        known("data set", name, analysis.datasets)
     twice = new[new.duplicated(["dataset", "model"])]
     if len(twice):
         first = twice.iloc[0]

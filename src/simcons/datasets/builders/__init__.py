@@ -16,7 +16,8 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
-from simcons.core.validation import known, validated
+from simcons.core.errors import known
+from simcons.core.validation import validated
 from simcons.datasets.shard_writer import LabelledImages
 
 

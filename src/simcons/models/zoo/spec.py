@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from simcons.core.errors import known
 from simcons.core.files import merged
-from simcons.core.validation import DISTINCT, Checked, found_by, known, validated
+from simcons.core.validation import DISTINCT, Checked, found_by, validated
 from simcons.models.zoo.objectives import default_options, objective_names
 from simcons.models.zoo.sizes import ARCHITECTURES, STRIDE
 
