@@ -8,7 +8,6 @@ or knows a catalogue.
 from simcons.consistency.all_tables import analyse
 from simcons.consistency.analysis import Analysis, Settings
 from simcons.consistency.categories import select_models
-from simcons.consistency.confounds.categories import overlap_table, stratified_contrasts
 from simcons.consistency.confounds.drivers import drivers, rank_spread
 from simcons.consistency.confounds.partial import partial_consistency
 from simcons.consistency.confounds.range_restriction import companions, spread, spread_matched
@@ -18,6 +17,7 @@ from simcons.consistency.confounds.reliability import (
     reliabilities,
     reliability,
 )
+from simcons.consistency.confounds.strata import overlap_table, stratified_contrasts
 from simcons.consistency.correlation import METHODS, correlation_matrix
 from simcons.consistency.digests import (
     gap_by_domain,

@@ -10,11 +10,11 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from simcons.consistency.analysis import DEFAULTS, Analysis, Settings
-from simcons.consistency.confounds.categories import stratified_contrasts
 from simcons.consistency.confounds.drivers import drivers, rank_spread
 from simcons.consistency.confounds.partial import partial_consistency
 from simcons.consistency.confounds.range_restriction import companions, spread, spread_matched
 from simcons.consistency.confounds.reliability import corrected, reliabilities
+from simcons.consistency.confounds.strata import stratified_contrasts
 from simcons.consistency.correlation import RESAMPLED_METHODS
 from simcons.consistency.inference.contrasts import anchor_rank_sums, contrasts
 from simcons.consistency.inference.intervals import consistency_intervals
