@@ -95,6 +95,14 @@ def test_a_study_may_name_every_correlation_that_there_is():
         ),
         (lambda v: v.update(probe=3), ["probe: got 3"]),
         (
+            lambda v: v["consistency"].update(methods=["kendall"]),
+            ["consistency.methods: got kendall alone", "need pearson or spearman too"],
+        ),
+        (
+            lambda v: v["consistency"].update(methods=["pearson", "pearson"]),
+            ["consistency.methods", "'pearson' is listed twice"],
+        ),
+        (
             lambda v: v["consistency"].update(methods=["person"]),
             ["consistency.methods", "got 'person'", "pearson"],
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from simcons.catalog import Category, Labels
 from simcons.core.validation import DISTINCT, Checked, found_by
@@ -149,7 +149,7 @@ class Consistency(Checked):
         The models' categories: the ``paper``'s, or ``corrected`` where the weights contradict them.
     """
 
-    methods: list[Method] = Field(min_length=1)
+    methods: Annotated[list[Method], DISTINCT] = Field(min_length=1)
     categories: list[Category]
     min_pairs: int = Field(default=3, ge=3)
     n_bootstrap: int = Field(default=2000, ge=100)
@@ -163,6 +163,13 @@ class Consistency(Checked):
     overlaps: list[list[str]] = []
     accuracy_from: dict[str, str] = {}
     labels: Labels = "paper"
+
+    @field_validator("methods")
+    @classmethod
+    def _with_intervals(cls, methods: list[Method]) -> list[Method]:
+        if set(methods) == {"kendall"}:
+            raise ValueError("got kendall alone; intervals and tests need pearson or spearman too")
+        return methods
 
 
 class ZooLearned(Checked):
