@@ -37,9 +37,9 @@ def test_a_studys_section_holds_the_settings_and_their_defaults():
         if not of_a_study[field.name].is_required():
             assert default == (list(field.default) if field.default == () else field.default)
     assert get_args(Method) == METHODS
-    section = Consistency(methods=["kendall"], categories=["objective"], seed=3)
-    settings = Settings.of(section)
-    assert (settings.methods, settings.seed, settings.resampled) == (["kendall"], 3, [])
+    methods = ["kendall", "spearman"]
+    settings = Settings.of(Consistency(methods=methods, categories=["objective"], seed=3))
+    assert (settings.methods, settings.seed, settings.resampled) == (methods, 3, ["spearman"])
 
 
 def test_the_room_imports_neither_pipeline_nor_models():
