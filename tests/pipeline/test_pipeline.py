@@ -63,6 +63,7 @@ def test_a_changed_zoo_model_is_trained_again_and_the_others_are_not(study):
     assert after["trained/weights.safetensors"] != before["trained/weights.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_model_and_a_data_set_changed_and_changed_back(study):
     before, files = study.lock_hashes(), study.file_hashes("data/features")
     values = study.params
@@ -155,6 +156,7 @@ def test_an_experiment_on_the_probe_grid_killed_and_run_again(study):
     assert "probe.epochs" in study.dvc("exp", "show", "--csv").stdout
 
 
+@pytest.mark.slow
 def test_a_queued_experiment_shares_the_store(study):
     study.dvc("exp", "run", "--queue", "-S", "subset.max_samples=30", "similarity@shapes")
     study.dvc("queue", "start")
